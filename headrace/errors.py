@@ -1,0 +1,91 @@
+"""Every error that a user can meet, with the exit code of the verb that meets it.
+
+    HeadraceError               1
+    ├── SettingsError          10   an environment, an override or a secret reference is wrong
+    ├── UseCaseError           11   a use case is unknown or incomplete
+    ├── ContractError          12   a data contract is missing, incomplete or changed in a way that is refused
+    ├── SourceError            13   what a source delivered cannot be read, or is not what its contract says
+    ├── LakeError              14   a table cannot be read or written
+    │   ├── AccessError        15   a write outside one's own environment
+    │   ├── SchemaError        16   a frame does not have the columns and types of its table
+    │   └── BatchError         17   a batch id was used before, with other content or a later revision
+    ├── RegistryError          18   the registry cannot be reached, or does not hold what its rows say
+    ├── CandidateError         19   a model version cannot be loaded or does not fit the rows it is given
+    └── ServingError           20   the online store or the inference log cannot be used
+
+A gate that blocks is no error: it is a `Decision`, and the verb that ran it leaves with 3.
+"""
+
+BLOCKED_EXIT_CODE = 3
+
+
+class HeadraceError(Exception):
+    """A message for a person: what was expected, what came, where, and the next move."""
+
+    exit_code = 1
+
+
+class SettingsError(HeadraceError):
+    """An environment, an override or a secret reference is wrong."""
+
+    exit_code = 10
+
+
+class UseCaseError(HeadraceError):
+    """A use case is unknown or incomplete."""
+
+    exit_code = 11
+
+
+class ContractError(HeadraceError):
+    """A data contract is missing, incomplete, or changed in a way that is refused."""
+
+    exit_code = 12
+
+
+class SourceError(HeadraceError):
+    """What a source delivered cannot be read, or is not what its contract says."""
+
+    exit_code = 13
+
+
+class LakeError(HeadraceError):
+    """A table cannot be read or written."""
+
+    exit_code = 14
+
+
+class AccessError(LakeError):
+    """A write outside one's own environment, or a read that the environment does not declare."""
+
+    exit_code = 15
+
+
+class SchemaError(LakeError):
+    """A frame does not have the columns and types of its table."""
+
+    exit_code = 16
+
+
+class BatchError(LakeError):
+    """A batch id was used before, with other content or a later revision."""
+
+    exit_code = 17
+
+
+class RegistryError(HeadraceError):
+    """The registry cannot be reached, or does not hold what its rows say."""
+
+    exit_code = 18
+
+
+class CandidateError(HeadraceError):
+    """A model version cannot be loaded, or does not fit the rows it is given."""
+
+    exit_code = 19
+
+
+class ServingError(HeadraceError):
+    """The online store or the inference log cannot be used."""
+
+    exit_code = 20

@@ -1,0 +1,1 @@
+"""The lakehouse: Delta tables in layers, written exactly once, promised by contracts."""

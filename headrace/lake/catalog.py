@@ -1,0 +1,81 @@
+"""Names of tables, where they lie, and who may write them.
+
+A name is `layer.noun`, or `environment.layer.noun` for another environment's table. Layers are closed, nouns carry
+their use case in front (`silver.flight_delay_weather`), except in `metrics`, whose tables all use cases share.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.errors import AccessError, LakeError
+from headrace.settings import Settings
+
+LAYERS = ("bronze", "silver", "gold", "inference", "metrics")
+
+# A name becomes a path and a part of SQL text, so nothing but this may be in it.
+_PART = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class TableName:
+    """One table's name, split: `environment` is None for the process's own."""
+
+    environment: str | None
+    layer: str
+    noun: str
+
+    @property
+    def local(self) -> str:
+        """`layer.noun`, as contracts and metrics rows name the table."""
+        return f"{self.layer}.{self.noun}"
+
+
+def parse_name(name: str) -> TableName:
+    """Split `layer.noun` or `environment.layer.noun`.
+
+    Raises:
+        LakeError: The name has another shape, or a layer that does not exist.
+    """
+    parts = name.split(".")
+    if len(parts) not in (2, 3) or not all(_PART.fullmatch(part) for part in parts):
+        raise LakeError(
+            f"table name {name!r} is not layer.noun or environment.layer.noun in lower case, digits and underscores; for example silver.flight_delay_weather"
+        )
+    environment, layer, noun = (None, *parts) if len(parts) == 2 else parts
+    if layer not in LAYERS:
+        raise LakeError(f"table name {name!r} has the layer {layer!r}; layers: {', '.join(LAYERS)}")
+    return TableName(environment, layer, noun)
+
+
+def readable_path(settings: Settings, name: str) -> Path:
+    """Where a table lies that this environment may read.
+
+    Raises:
+        AccessError: The name is another environment's, and `readable` does not list it.
+    """
+    table = parse_name(name)
+    if table.environment in (None, settings.environment):
+        return settings.lake_root / table.layer / table.noun
+    if table.environment not in settings.readable:
+        allowed = ", ".join([settings.environment, *settings.readable])
+        raise AccessError(
+            f"{settings.environment} may not read {name}: environments it reads are {allowed}; see `readable` in environments/{settings.environment}.yaml"
+        )
+    root = settings.readable[table.environment]
+    lake = Path(root) if root is not None else settings.home / table.environment / "lake"
+    return lake / table.layer / table.noun
+
+
+def writable_path(settings: Settings, name: str) -> Path:
+    """Where a table lies that this environment may write: its own, and no other.
+
+    Raises:
+        AccessError: The name is another environment's.
+    """
+    table = parse_name(name)
+    if table.environment not in (None, settings.environment):
+        raise AccessError(
+            f"{settings.environment} may not write {name}: an environment writes only its own tables; run this with ENV={table.environment}"
+        )
+    return settings.lake_root / table.layer / table.noun

@@ -1,0 +1,157 @@
+"""Data contracts: what a table promises, one YAML per table under `data_contracts/<use case>/<table>.yaml`.
+
+A contract gives every column a type, a meaning, a unit and a nullability, names the key, the owner, the retention and
+the personal data, and lists what is expected of the rows. `headrace.lake.quality` compiles the expectations.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from headrace.errors import ContractError
+from headrace.lake import catalog
+from headrace.settings import ROOT
+
+CONTRACTS = ROOT / "data_contracts"
+
+TYPES: Mapping[str, pl.DataType] = {
+    "string": pl.String(),
+    "int64": pl.Int64(),
+    "float64": pl.Float64(),
+    "bool": pl.Boolean(),
+    "date": pl.Date(),
+    "timestamp": pl.Datetime("us", "UTC"),
+}
+
+# Columns that the platform adds to every bronze and silver row; contracts do not repeat them.
+SYSTEM_COLUMNS: Mapping[str, pl.DataType] = {
+    "_ingested_at": pl.Datetime("us", "UTC"),
+    "_source": pl.String(),
+    "_batch_id": pl.String(),
+}
+
+Severity = Literal["critical", "warning"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Column(_Strict):
+    """One column's promise. `allowed` and `range` become row-level expectations, as `nullable: false` does."""
+
+    type: Literal["string", "int64", "float64", "bool", "date", "timestamp"]
+    description: str = Field(min_length=1)
+    unit: str | None = Field(default=None, description="Unit of a quantity (`km`, `minutes`, `fraction`); null for names and flags.")
+    nullable: bool
+    allowed: tuple[str | int, ...] | None = Field(default=None, description="Closed list of values; null is judged by `nullable`.")
+    range: tuple[float | None, float | None] | None = Field(default=None, description="Least and greatest value, both included; null is open.")
+    severity: Severity = Field(default="critical", description="`critical` sends the row to quarantine, `warning` only counts it.")
+    pii: Literal["none", "direct", "indirect"] = "none"
+
+
+class Expectation(_Strict):
+    """An expectation in Great Expectations' own words, for what columns cannot say."""
+
+    type: str
+    level: Literal["row", "table"] = Field(description="`row`: breaking rows are quarantined. `table`: breaking it stops the batch.")
+    severity: Severity
+    description: str = Field(min_length=1)
+    kwargs: Mapping[str, Any]
+
+
+class Key(_Strict):
+    """What identifies a row, and what happens when the same key comes again."""
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    on_repeat: Literal["reject", "update"] = Field(
+        description="`reject`: the first known row stays, repeats go to quarantine (events, whose past must not change). "
+        "`update`: the newer row replaces the older (reference data)."
+    )
+
+
+class Contract(_Strict):
+    """One table's promise. Every field is required unless it says otherwise: an unsaid promise is not kept."""
+
+    table: str = Field(description="`layer.noun`; also the file's name.")
+    version: int = Field(ge=1, description="Raised with every change. A new nullable column is accepted, every other change is refused.")
+    description: str = Field(min_length=1)
+    grain: str = Field(min_length=1, description="What one row is.")
+    owner: str = Field(min_length=1)
+    columns: Mapping[str, Column] = Field(min_length=1)
+    key: Key | None
+    event_time: str | None = Field(description="Column of the instant that the row is about.")
+    known_time: str | None = Field(description="Column of the instant at which the row became known.")
+    freshness_hours: float | None = Field(description="Greatest age of the newest row when it is used; null: never stale.")
+    retention_days: int = Field(ge=1)
+    subject_key: str | None = Field(description="Column that identifies a person, for erasure; null: no personal data.")
+    tolerance_fraction: float = Field(ge=0, le=1, description="Greatest share of rejected rows in a batch that passes.")
+    volatile: tuple[str, ...] = Field(description="Columns that differ between two equal runs: clock readings, durations, ids of other systems.")
+    expectations: tuple[Expectation, ...]
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Contract":
+        named = {*(self.key.columns if self.key else ()), *self.volatile}
+        named |= {name for name in (self.event_time, self.known_time, self.subject_key) if name}
+        unknown = sorted(named - set(self.columns))
+        if unknown:
+            raise ValueError(f"names columns that it does not list: {', '.join(unknown)}")
+        if any(column.pii != "none" for column in self.columns.values()) and self.subject_key is None:
+            raise ValueError("has a column with personal data (pii) but no subject_key")
+        return self
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Column names and Polars types, system columns of the layer included."""
+        own = {name: TYPES[column.type] for name, column in self.columns.items()}
+        layer = catalog.parse_name(self.table).layer
+        return pl.Schema(own | (SYSTEM_COLUMNS if layer in ("bronze", "silver") else {}))
+
+
+@lru_cache(maxsize=256)
+def find_contract(table: str, folder: Path = CONTRACTS) -> Contract | None:
+    """The contract of a table (an environment in front is ignored), or None when there is none.
+
+    Raises:
+        ContractError: The file is incomplete, or two folders hold one for the same table.
+    """
+    local = catalog.parse_name(table).local
+    paths = sorted(folder.glob(f"*/{local}.yaml"))
+    if len(paths) > 1:
+        raise ContractError(f"{local} has {len(paths)} contracts: {', '.join(map(str, paths))}; keep one")
+    return read_contract(paths[0]) if paths else None
+
+
+def load_contract(table: str) -> Contract:
+    """The contract of a table that must have one.
+
+    Raises:
+        ContractError: There is no such file, or it is incomplete.
+    """
+    contract = find_contract(table, CONTRACTS)
+    if contract is None:
+        raise ContractError(f"{table} has no contract; write data_contracts/<use case>/{catalog.parse_name(table).local}.yaml")
+    return contract
+
+
+def read_contract(path: Path) -> Contract:
+    """Read one file.
+
+    Raises:
+        ContractError: It is not YAML, a field is missing, unknown or wrong, or the file is named after another table.
+    """
+    try:
+        contract = Contract.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
+    except yaml.YAMLError as error:
+        raise ContractError(f"{path} is not YAML: {error}") from error
+    except ValidationError as error:
+        findings = "; ".join(f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}" for finding in error.errors())
+        raise ContractError(f"{path} is incomplete or wrong: {findings}") from error
+    if path.stem != contract.table:
+        raise ContractError(f"{path} promises {contract.table}; name the file {contract.table}.yaml")
+    return contract

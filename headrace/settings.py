@@ -1,0 +1,176 @@
+"""Settings of one environment: one YAML, overridden by `HEADRACE_*`, frozen once read.
+
+The environment belongs to the process (`HEADRACE_ENV`), never to a flow's parameters. Unknown keys, environments and
+overrides are refused with the list of what exists, because a misspelt setting that is silently ignored is a wrong run.
+"""
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from headrace.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parents[1]
+OVERRIDE_PREFIX = "HEADRACE_"
+
+# Read by `load_settings` itself, so they are no fields of a YAML file.
+PROCESS_VARIABLES = ("HEADRACE_ENV", "HEADRACE_HOME")
+
+
+class Settings(BaseModel):
+    """All that differs by environment. Every field is documented in `docs/reference/settings.md`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    environment: str = Field(description="Name of the environment; the name of its YAML file.")
+    home: Path = Field(description="Absolute folder of all state; each environment has a folder of its own in it.")
+    description: str = Field(description="What this environment is for, in one sentence.")
+    clock: Literal["wall", "replay"] = Field(
+        description="`wall`: a run without `as_of` takes the current UTC instant. "
+        "`replay`: it takes the next tick that the use case declares, missed ticks in order."
+    )
+    approval: Literal["automatic", "required"] = Field(
+        description="`automatic`: a challenger that passed the gates is promoted. "
+        "`required`: it also needs a row in `metrics.approvals` that names its version, or promotion blocks."
+    )
+    readable: Mapping[str, str | None] = Field(
+        description="Other environments whose tables may be read (never written), each with the root of its lake; "
+        "null means beside this environment's own, under `home`."
+    )
+    tracking_uri: str | None = Field(
+        default=None,
+        description="MLflow tracking and registry address: a URI, or a secret reference (`env:NAME`, `file:/path` with "
+        "mode 0600) to one. Null: SQLite in the environment's own folder.",
+    )
+    seed: int = Field(description="Seed of every sampling, search and fit.")
+    threads: int = Field(ge=1, description="Threads of one model fit; the processor's physical cores at most.")
+    serving_host: str = Field(description="Address the model server binds to; loopback unless something guards it.")
+    serving_port: int = Field(ge=1, le=65535, description="Port of the model server.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(description="Least level of a line that is logged.")
+
+    @property
+    def environment_home(self) -> Path:
+        """The folder of everything that this environment stores."""
+        return self.home / self.environment
+
+    @property
+    def lake_root(self) -> Path:
+        """The folder of this environment's tables, one folder per layer in it."""
+        return self.environment_home / "lake"
+
+    @property
+    def serving_root(self) -> Path:
+        """The folder of the model server's own state: the inference log."""
+        return self.environment_home / "serving"
+
+    @property
+    def online_root(self) -> Path:
+        """The folder of the online feature store."""
+        return self.environment_home / "online"
+
+    @property
+    def registry_uri(self) -> str:
+        """Where MLflow tracks and registers, with a secret reference resolved."""
+        if self.tracking_uri is None:
+            return f"sqlite:///{self.environment_home / 'registry' / 'mlflow.db'}"
+        return resolve_secret(self.tracking_uri)
+
+
+def environments() -> list[str]:
+    """Names of the environments that have a YAML file, sorted."""
+    return sorted(path.stem for path in (ROOT / "environments").glob("*.yaml"))
+
+
+def load_settings(environment: str | None = None, *, home: Path | None = None, variables: Mapping[str, str] | None = None) -> Settings:
+    """Read one environment's YAML and apply the overrides.
+
+    Args:
+        environment: Name; left out, `HEADRACE_ENV`.
+        home: Folder of all state; left out, `HEADRACE_HOME`, else `.headrace` in the clone.
+        variables: The process environment, `os.environ` when left out.
+
+    Raises:
+        SettingsError: No environment is named, it has no file, or a key, value or override is wrong.
+    """
+    variables = os.environ if variables is None else variables
+    name = environment or variables.get("HEADRACE_ENV")
+    if not name:
+        raise SettingsError(f"no environment is named; set ENV (or HEADRACE_ENV) to one of: {', '.join(environments())}")
+    if name not in environments():
+        raise SettingsError(
+            f"environment {name!r} has no environments/{name}.yaml; known: {', '.join(environments())}. Set ENV to one of them."
+        )
+    values = _read_yaml(ROOT / "environments" / f"{name}.yaml")
+    values |= _read_overrides(variables)
+    values["environment"] = name
+    values["home"] = (home or Path(variables.get("HEADRACE_HOME") or ROOT / ".headrace")).absolute()
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(f"environments/{name}.yaml and its HEADRACE_* overrides: {_explain(error)}") from error
+
+
+def resolve_secret(reference: str) -> str:
+    """The value behind `env:NAME` or `file:/path`; anything else is a plain value and comes back as it is.
+
+    Raises:
+        SettingsError: The variable is not set, or the file is missing or readable by others than its owner.
+    """
+    if reference.startswith("env:"):
+        name = reference.removeprefix("env:")
+        if name not in os.environ:
+            raise SettingsError(f"secret env:{name}: the variable {name} is not set; export it for this process")
+        return os.environ[name]
+    if reference.startswith("file:"):
+        path = Path(reference.removeprefix("file:"))
+        if not path.is_file():
+            raise SettingsError(f"secret file:{path}: no such file; write the value there with mode 0600")
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise SettingsError(f"secret file:{path}: others may read it; run chmod 600 {path}")
+        return path.read_text(encoding="utf-8").strip()
+    return reference
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise SettingsError(f"environments/{path.name} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"environments/{path.name} holds {type(values).__name__}, expected keys and values")
+    return values
+
+
+def _read_overrides(variables: Mapping[str, str]) -> dict[str, Any]:
+    """`HEADRACE_THREADS=1` as `{"threads": 1}`; values are read as YAML, so numbers and null are themselves."""
+    overrides: dict[str, Any] = {}
+    allowed = sorted(set(Settings.model_fields) - {"environment", "home"})
+    for variable, text in variables.items():
+        if not variable.startswith(OVERRIDE_PREFIX) or variable in PROCESS_VARIABLES:
+            continue
+        field = variable.removeprefix(OVERRIDE_PREFIX).lower()
+        if field not in allowed:
+            known = ", ".join([*PROCESS_VARIABLES, *(OVERRIDE_PREFIX + name.upper() for name in allowed)])
+            raise SettingsError(f"override {variable} names no setting; known: {known}. Unset it or correct its name.")
+        try:
+            overrides[field] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"override {variable} cannot be read as a value: {error}") from error
+    return overrides
+
+
+def _explain(error: ValidationError) -> str:
+    """Pydantic's findings as sentences, with the keys that exist when one is unknown."""
+    sentences = []
+    for finding in error.errors():
+        key = ".".join(str(part) for part in finding["loc"])
+        if finding["type"] == "extra_forbidden":
+            sentences.append(f"unknown key {key!r}; known: {', '.join(sorted(Settings.model_fields))}")
+        else:
+            sentences.append(f"{key}: {finding['msg'].lower()}, got {finding.get('input')!r}")
+    return "; ".join(sentences)

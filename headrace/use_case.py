@@ -1,0 +1,227 @@
+"""The shape a team fills in to plug its own data into the rails, and the loader that finds it by name.
+
+A use case is a package `use_cases/<name>/` that exposes `USE_CASE`. The library imports none of them: it loads them by
+name here, so that nothing in the rails can know about flights.
+"""
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import polars as pl
+
+from headrace.errors import UseCaseError
+from headrace.features.views import FeatureSet
+from headrace.settings import ROOT
+
+Kind = Literal["binary"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One slice that a source has for us: a window of a feed, or a file.
+
+    Attributes:
+        feed: Noun of the bronze and silver tables it belongs to.
+        slice_name: What it stands for: the end of its window, or the file's name. Part of its batch id.
+        arrived_at: Instant (UTC) at which it was there to be read.
+        origin: Where it came from, for `_source`: a package and version, or a file.
+        read: Reads the rows, verbatim: the feed's own columns, no system columns.
+    """
+
+    feed: str
+    slice_name: str
+    arrived_at: datetime
+    origin: str
+    read: Callable[[], pl.DataFrame]
+
+
+class Source(Protocol):
+    """A connector: it answers what had arrived by an instant."""
+
+    def deliveries(self, feed: str, *, after: datetime | None, until: datetime) -> Sequence[Delivery]:
+        """What arrived for a feed in `after < arrived_at <= until` (UTC), oldest first.
+
+        Raises:
+            SourceError: The source cannot be reached or holds what cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What is to be predicted.
+
+    Attributes:
+        name: Column of the label: 1.0, 0.0, or null where there is none (and never will be).
+        description: What it means, and what has none and why.
+        inputs: Nouns of the silver tables it is read from.
+        build: Silver rows -> `key`, the label, `known_at` (UTC instant the label became known). Grain: one row per key.
+        matures_after: Longest time from `prediction_at` until a label is known; windows are judged only after it.
+    """
+
+    name: str
+    description: str
+    inputs: tuple[str, ...]
+    build: Callable[[Mapping[str, pl.DataFrame]], pl.DataFrame]
+    matures_after: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSpec:
+    """How candidates of this use case are built.
+
+    Attributes:
+        holdout: Length of the newest labelled window, which no candidate is fitted or tuned on.
+        validation: Length of the window before it, for tuning, early stopping and calibration.
+        history: Longest training history before the validation window; None: all there is.
+        trials: Number of Optuna trials (bounded by number, so that runs are reproducible).
+        tuning_rows: Rows sampled for each trial.
+        search: Parameter -> (low, high) of the search; integers stay integers; log-uniform where both are positive floats.
+        fixed: LightGBM parameters that are not searched.
+        max_rounds: Greatest number of boosting rounds; validation stops earlier.
+        explained_rows: Rows for which SHAP values are computed.
+    """
+
+    holdout: timedelta
+    validation: timedelta
+    history: timedelta | None
+    trials: int
+    tuning_rows: int
+    search: Mapping[str, tuple[int, int] | tuple[float, float]]
+    fixed: Mapping[str, Any]
+    max_rounds: int
+    explained_rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """The use case's own bars. Every field is required: a bar that nobody set is no bar.
+
+    Attributes:
+        metric: The metric that the suspicion limit judges, for example `holdout/roc_auc`.
+        suspicion_limit: A holdout metric better than this is taken for a leak, and blocks.
+        min_training_rows: Labelled rows below which nothing is trained.
+        min_holdout_rows: Labelled holdout rows below which nothing is compared.
+        min_gain: Mean log loss (nats) by which a challenger must beat its opponent, at the lower bound.
+        confidence_fraction: One-sided confidence of that bound, 0 to 1.
+        slices: Columns whose values are guarded and reported one by one.
+        min_slice_rows: Rows below which a slice is reported but not guarded.
+        max_slice_loss: Mean log loss (nats) by which a challenger may be worse on a guarded slice.
+        baseline: Columns of the business rule that stands in where there is no champion: the label's historical rate per
+            combination of them.
+        required_tags: Tags that a version must carry to be promoted.
+        window: Length of a performance window.
+        performance_metric: Live metric that retraining watches (higher is worse), for example `live/log_loss`.
+        max_performance_drop: Rise of that metric over the champion's own holdout figure that counts as a drop.
+        drift_threshold: PSI at or above which a feature has drifted.
+        max_drifted_fraction: Share of drifted features at or above which a window counts as drifted.
+        drift_view: Reference that a drift decision looks at: `training` or `season`.
+        drift_sample_rows: Rows sampled on each side of a drift comparison.
+        persistence: Consecutive windows a drop or drift must last.
+        max_age: Age of the champion at which retraining is scheduled.
+        cool_down: Time after a training in which none is started again.
+        min_new_labels: Labels that must have come since the last training.
+        budget: Number of trainings allowed in `budget_window`.
+        budget_window: See `budget`.
+    """
+
+    metric: str
+    suspicion_limit: float
+    min_training_rows: int
+    min_holdout_rows: int
+    min_gain: float
+    confidence_fraction: float
+    slices: tuple[str, ...]
+    min_slice_rows: int
+    max_slice_loss: float
+    baseline: tuple[str, ...]
+    required_tags: tuple[str, ...]
+    window: timedelta
+    performance_metric: str
+    max_performance_drop: float
+    drift_threshold: float
+    max_drifted_fraction: float
+    drift_view: Literal["training", "season"]
+    drift_sample_rows: int
+    persistence: int
+    max_age: timedelta
+    cool_down: timedelta
+    min_new_labels: int
+    budget: int
+    budget_window: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """The ticks of reference data of the past, for environments whose clock is `replay`.
+
+    Attributes:
+        ticks: Instants (UTC), ascending. The first is the bootstrap: all that arrived until then is one slice.
+    """
+
+    ticks: tuple[datetime, ...]
+
+
+Refiner = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseCase:
+    """Everything the rails need to know about a use case.
+
+    Attributes:
+        name: `snake_case`; prefix of its tables and name of its model.
+        title: The question, in a person's words.
+        kind: What is predicted; decides metrics and comparison.
+        owner: Who answers for it.
+        source: Where its data comes from.
+        feeds: Feed -> refiner: bronze rows (system columns included) to rows of the silver contract.
+        features: Its features.
+        label: Its label.
+        training: How its candidates are built.
+        policy: Its bars.
+        replay: Its ticks, where an environment replays the past.
+        stages: Flows that one tick of `lifecycle` runs, in order.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    owner: str
+    source: Source
+    feeds: Mapping[str, Refiner]
+    features: FeatureSet
+    label: Label
+    training: TrainingSpec
+    policy: Policy
+    replay: Replay
+    stages: tuple[str, ...] = field(default=("ingest", "refine", "featurize", "score", "monitor", "retrain"))
+
+    def table(self, layer: str, noun: str) -> str:
+        """Name of one of its tables: `silver`, `weather` -> `silver.<name>_weather`."""
+        return f"{layer}.{self.name}_{noun}"
+
+
+def names(folder: Path = ROOT / "use_cases") -> list[str]:
+    """Names of the use cases in the clone, sorted."""
+    return sorted(path.parent.name for path in folder.glob("*/__init__.py"))
+
+
+def load(name: str) -> UseCase:
+    """Import `use_cases.<name>` and return its `USE_CASE`.
+
+    Raises:
+        UseCaseError: There is none of that name, or it does not expose a `UseCase` under its own name.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or importlib.util.find_spec(f"use_cases.{name}") is None:
+        raise UseCaseError(f"use case {name!r} has no folder use_cases/{name}; known: {', '.join(names())}. Set USE_CASE to one of them.")
+    case = getattr(importlib.import_module(f"use_cases.{name}"), "USE_CASE", None)
+    if not isinstance(case, UseCase) or case.name != name:
+        raise UseCaseError(f"use_cases/{name}/__init__.py must define USE_CASE = UseCase(name={name!r}, ...), it has {type(case).__name__}")
+    return case
