@@ -83,6 +83,7 @@ class TrainingSpec:
         trials: Number of Optuna trials (bounded by number, so that runs are reproducible).
         tuning_rows: Rows sampled for each trial.
         search: Parameter -> (low, high) of the search; integers stay integers; log-uniform where both are positive floats.
+        known_good: Parameters that the search tries first: what a person found on data before the first holdout.
         fixed: LightGBM parameters that are not searched.
         max_rounds: Greatest number of boosting rounds; validation stops earlier.
         explained_rows: Rows for which SHAP values are computed.
@@ -94,6 +95,7 @@ class TrainingSpec:
     trials: int
     tuning_rows: int
     search: Mapping[str, tuple[int, int] | tuple[float, float]]
+    known_good: Mapping[str, int | float]
     fixed: Mapping[str, Any]
     max_rounds: int
     explained_rows: int
@@ -106,15 +108,17 @@ class Policy:
     Attributes:
         metric: The metric that the suspicion limit judges, for example `holdout/roc_auc`.
         suspicion_limit: A holdout metric better than this is taken for a leak, and blocks.
+        max_feature_auc: A single feature whose ROC AUC alone is above this is taken for a leak, and nothing is trained.
         min_training_rows: Labelled rows below which nothing is trained.
         min_holdout_rows: Labelled holdout rows below which nothing is compared.
         min_gain: Mean log loss (nats) by which a challenger must beat its opponent, at the lower bound.
         confidence_fraction: One-sided confidence of that bound, 0 to 1.
+        resample_by: Span of time whose rows are resampled together, because what they share (a storm) makes them one observation.
         slices: Columns whose values are guarded and reported one by one.
         min_slice_rows: Rows below which a slice is reported but not guarded.
         max_slice_loss: Mean log loss (nats) by which a challenger may be worse on a guarded slice.
         baseline: Columns of the business rule that stands in where there is no champion: the label's historical rate per
-            combination of them.
+            combination of them. A number comes with the width of its groups (60 makes hours of minutes), a category with None.
         required_tags: Tags that a version must carry to be promoted.
         window: Length of a performance window.
         performance_metric: Live metric that retraining watches (higher is worse), for example `live/log_loss`.
@@ -133,14 +137,16 @@ class Policy:
 
     metric: str
     suspicion_limit: float
+    max_feature_auc: float
     min_training_rows: int
     min_holdout_rows: int
     min_gain: float
     confidence_fraction: float
+    resample_by: timedelta
     slices: tuple[str, ...]
     min_slice_rows: int
     max_slice_loss: float
-    baseline: tuple[str, ...]
+    baseline: Mapping[str, float | None]
     required_tags: tuple[str, ...]
     window: timedelta
     performance_metric: str
@@ -201,7 +207,7 @@ class UseCase:
     training: TrainingSpec
     policy: Policy
     replay: Replay
-    stages: tuple[str, ...] = field(default=("ingest", "refine", "featurize", "score", "monitor", "retrain"))
+    stages: tuple[str, ...] = field(default=("ingest", "refine", "featurize", "score", "monitor", "retrain", "promote"))
 
     def table(self, layer: str, noun: str) -> str:
         """Name of one of its tables: `silver`, `weather` -> `silver.<name>_weather`."""

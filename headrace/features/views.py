@@ -52,8 +52,10 @@ class FeatureSet:
         spine_inputs: Nouns of the silver tables that `build_spine` reads.
         build_spine: Silver rows -> one row per row to score: `key`, `prediction_at` (UTC), the views' entity columns and
             whatever `on_demand` reads. Called with rows that are known; uses nothing else.
+        carried: Columns of the spine that a feature row keeps beside its features, for people and for slices.
         request_columns: Columns of the spine that a caller of the server must send (name -> Polars type).
-        on_demand: Spine -> spine + `on_demand_features`; pure arithmetic on a row's own columns, run at request time too.
+        on_demand: Spine -> spine + `on_demand_features`; pure arithmetic on a row's own columns, run at request time too
+            and before the views, so that it may also add an entity column.
         on_demand_features: Columns `on_demand` adds.
         categorical: The features that are categories (strings); all others are float64.
         views: The views.
@@ -65,6 +67,7 @@ class FeatureSet:
     refresh: timedelta
     spine_inputs: tuple[str, ...]
     build_spine: Callable[[Inputs], pl.DataFrame]
+    carried: tuple[str, ...]
     request_columns: Mapping[str, pl.DataType]
     on_demand: Callable[[pl.DataFrame], pl.DataFrame]
     on_demand_features: tuple[str, ...]

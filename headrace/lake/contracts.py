@@ -35,7 +35,12 @@ SYSTEM_COLUMNS: Mapping[str, pl.DataType] = {
     "_batch_id": pl.String(),
 }
 
+# Rejected rows of a table lie beside it, under its name and this.
+REJECTED_SUFFIX = "_rejected"
+BROKEN_COLUMN = "_expectation"
+
 Severity = Literal["critical", "warning"]
+Level = Literal["row", "table", "day"]
 
 
 class _Strict(BaseModel):
@@ -49,17 +54,31 @@ class Column(_Strict):
     description: str = Field(min_length=1)
     unit: str | None = Field(default=None, description="Unit of a quantity (`km`, `minutes`, `fraction`); null for names and flags.")
     nullable: bool
-    allowed: tuple[str | int, ...] | None = Field(default=None, description="Closed list of values; null is judged by `nullable`.")
+    allowed: tuple[str | int, ...] | None = Field(default=None, min_length=1, description="Closed list of values; null is judged by `nullable`.")
     range: tuple[float | None, float | None] | None = Field(default=None, description="Least and greatest value, both included; null is open.")
     severity: Severity = Field(default="critical", description="`critical` sends the row to quarantine, `warning` only counts it.")
     pii: Literal["none", "direct", "indirect"] = "none"
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> "Column":
+        if self.range is not None:
+            low, high = self.range
+            if self.type not in ("int64", "float64"):
+                raise ValueError(f"has a range, which only numbers have, not {self.type}")
+            if (low is None and high is None) or (low is not None and high is not None and low > high):
+                raise ValueError(f"has the range [{low}, {high}], which every value or no value is in")
+        return self
 
 
 class Expectation(_Strict):
     """An expectation in Great Expectations' own words, for what columns cannot say."""
 
+    name: str = Field(pattern="^[a-z][a-z0-9_]*$", description="The claim, as quarantined rows and metrics name it: `arrives_after_departure`.")
     type: str
-    level: Literal["row", "table"] = Field(description="`row`: breaking rows are quarantined. `table`: breaking it stops the batch.")
+    level: Level = Field(
+        description="`row`: breaking rows are quarantined. `table`: breaking it stops the batch. "
+        "`day`: as `table`, about one row per UTC day of the event time, with the columns `date` and `row_count`."
+    )
     severity: Severity
     description: str = Field(min_length=1)
     kwargs: Mapping[str, Any]
@@ -91,6 +110,7 @@ class Contract(_Strict):
     retention_days: int = Field(ge=1)
     subject_key: str | None = Field(description="Column that identifies a person, for erasure; null: no personal data.")
     tolerance_fraction: float = Field(ge=0, le=1, description="Greatest share of rejected rows in a batch that passes.")
+    allow_empty: bool = Field(default=False, description="Whether a batch without rows passes; left out, it blocks.")
     volatile: tuple[str, ...] = Field(description="Columns that differ between two equal runs: clock readings, durations, ids of other systems.")
     expectations: tuple[Expectation, ...]
 
@@ -103,6 +123,8 @@ class Contract(_Strict):
             raise ValueError(f"names columns that it does not list: {', '.join(unknown)}")
         if any(column.pii != "none" for column in self.columns.values()) and self.subject_key is None:
             raise ValueError("has a column with personal data (pii) but no subject_key")
+        if self.event_time is None and any(expectation.level == "day" for expectation in self.expectations):
+            raise ValueError("has an expectation of level day but no event_time to take the day from")
         return self
 
     @property
@@ -113,9 +135,21 @@ class Contract(_Strict):
         return pl.Schema(own | (SYSTEM_COLUMNS if layer in ("bronze", "silver") else {}))
 
 
+class _Loader(yaml.CSafeLoader):
+    """YAML that refuses a key written twice, of which the ordinary loader silently drops the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if repeated := sorted({str(key) for key in keys if keys.count(key) > 1}):
+            raise yaml.constructor.ConstructorError(None, None, f"key written twice: {', '.join(repeated)}", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
 @lru_cache(maxsize=256)
 def find_contract(table: str, folder: Path = CONTRACTS) -> Contract | None:
     """The contract of a table (an environment in front is ignored), or None when there is none.
+
+    `<table>_rejected` has no file: its promise follows from its table's.
 
     Raises:
         ContractError: The file is incomplete, or two folders hold one for the same table.
@@ -124,7 +158,28 @@ def find_contract(table: str, folder: Path = CONTRACTS) -> Contract | None:
     paths = sorted(folder.glob(f"*/{local}.yaml"))
     if len(paths) > 1:
         raise ContractError(f"{local} has {len(paths)} contracts: {', '.join(map(str, paths))}; keep one")
-    return read_contract(paths[0]) if paths else None
+    if paths:
+        return read_contract(paths[0])
+    parent = find_contract(local.removesuffix(REJECTED_SUFFIX), folder) if local.endswith(REJECTED_SUFFIX) else None
+    return build_rejected_contract(parent) if parent else None
+
+
+def build_rejected_contract(parent: Contract) -> Contract:
+    """The promise of a table's rejected rows: the same columns, in which anything may stand, and why each row was rejected."""
+    columns = {
+        name: column.model_copy(update={"nullable": True, "allowed": None, "range": None}) for name, column in parent.columns.items()
+    }
+    columns[BROKEN_COLUMN] = Column(type="string", nullable=False, description="Names of all row-level expectations that the row broke, joined by a comma.")
+    changes: dict[str, Any] = {
+        "table": parent.table + REJECTED_SUFFIX,
+        "description": f"Rows that {parent.table} refused, kept and counted.",
+        "columns": columns,
+        "key": None,
+        "tolerance_fraction": 1.0,
+        "allow_empty": True,
+        "expectations": (),
+    }
+    return parent.model_copy(update=changes)
 
 
 def load_contract(table: str) -> Contract:
@@ -146,7 +201,7 @@ def read_contract(path: Path) -> Contract:
         ContractError: It is not YAML, a field is missing, unknown or wrong, or the file is named after another table.
     """
     try:
-        contract = Contract.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
+        contract = Contract.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader))
     except yaml.YAMLError as error:
         raise ContractError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:

@@ -1,0 +1,1 @@
+"""The lifecycle: one file, one function, one deployment per stage."""

@@ -1,0 +1,152 @@
+"""The verbs behind the Makefile: `python -m flows <verb> --use-case NAME [--as-of INSTANT] ...`.
+
+Exit codes: 0 done, 3 blocked by a gate, 2 wrong usage, 10 and up the errors of `headrace.errors`, 1 anything else.
+The environment is `HEADRACE_ENV`, never an argument of a flow.
+"""
+
+import argparse
+import importlib
+import logging
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from headrace import process
+from headrace import use_case as use_cases
+from headrace.errors import BLOCKED_EXIT_CODE, HeadraceError
+from headrace.settings import Settings, load_settings
+
+STAGES = ("lifecycle", "ingest", "refine", "featurize", "train", "promote", "score", "monitor", "retrain", "rollback")
+REVISED = ("refine", "featurize", "score")
+
+# Seconds of import each, needed once a tick runs; loading them while the Prefect server boots hides them.
+_HEAVY = ("mlflow", "lightgbm", "sklearn.linear_model", "great_expectations", "evidently", "optuna")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code; a person's mistake ends in one sentence, not in a traceback."""
+    options = _parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        settings = load_settings()
+        use_cases.load(options.use_case)
+        process.prepare(settings)
+        log = process.start_logging(settings, name=options.verb)
+        if options.verb == "approve":
+            return _approve(settings, options)
+        _show_progress()
+        return _run_flow(settings, options)
+    except HeadraceError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write(f"stopped; run the same verb again to go on where it was. Log: {log}\n")
+        return 130
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m flows", description="Run one stage of the lifecycle, or all of them.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for verb in (*STAGES, "approve"):
+        command = verbs.add_parser(verb)
+        command.add_argument("--use-case", required=True)
+        if verb != "approve":
+            command.add_argument("--as-of", type=_instant, help="UTC instant the run stands for, for example 2013-07-01; left out: the environment's clock")
+        if verb in REVISED:
+            command.add_argument("--revision", type=int, default=1, help="higher than before to do a slice again")
+        if verb == "approve":
+            command.add_argument("--version", type=int, required=True)
+        if verb in ("approve", "rollback"):
+            command.add_argument("--by", required=True, help="the person who decides")
+            command.add_argument("--reason", required=True)
+    return parser.parse_args(arguments)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no instant; write 2013-07-01 or 2013-07-01T06:00:00Z") from error
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def _run_flow(settings: Settings, options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    parameters: dict[str, Any] = {"use_case": options.use_case, "as_of": options.as_of}
+    if options.verb in REVISED:
+        parameters["revision"] = options.revision
+    if options.verb == "rollback":
+        parameters |= {"by": options.by, "reason": options.reason}
+    if options.verb == "lifecycle" and _has_work(settings, options):
+        threading.Thread(target=_import_heavy, daemon=True).start()
+    _say(f"headrace {options.verb} of {options.use_case} in {settings.environment}; starting Prefect (about 10 s)")
+    flow = getattr(importlib.import_module(f"flows.{options.verb}"), options.verb)
+    state = flow(**parameters, return_state=True)
+    if state.is_completed():
+        result = state.result()
+        _say(f"done in {time.monotonic() - started:.0f} s: {result.reason}")
+        if options.verb == "lifecycle":
+            _summarize(settings, options.use_case)
+        return 0
+    if state.name == "Blocked":
+        _say(f"blocked: {state.message}")
+        return BLOCKED_EXIT_CODE
+    failure = state.result(raise_on_failure=False)
+    if isinstance(failure, BaseException):
+        raise failure
+    _say(f"{state.name}: {state.message}")
+    return 1
+
+
+def _has_work(settings: Settings, options: argparse.Namespace) -> bool:
+    from headrace.lake import runs
+
+    case = use_cases.load(options.use_case)
+    return settings.clock == "wall" or len(runs.read_ticks(settings, case.name)) < len(case.replay.ticks)
+
+
+def _import_heavy() -> None:
+    for module in _HEAVY:
+        importlib.import_module(module)
+
+
+def _approve(settings: Settings, options: argparse.Namespace) -> int:
+    from headrace.registry import history, versions
+
+    case = use_cases.load(options.use_case)
+    version = versions.read(settings, case, number=options.version)
+    history.record_approval(settings, case, version=version, approver=options.by, reason=options.reason, approved_at=datetime.now(UTC))
+    _say(f"recorded: {options.by} approves version {version.number} of {version.name}; promote takes it from here")
+    return 0
+
+
+def _summarize(settings: Settings, use_case: str) -> None:
+    from headrace.console.summary import summarize
+
+    _say("\n" + summarize(settings, use_cases.load(use_case)))
+
+
+def _show_progress() -> None:
+    """Stage lines go to the terminal, with the seconds since the start in front."""
+    started = time.monotonic()
+
+    class _Elapsed(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return f"{time.monotonic() - started:6.1f} s  {record.getMessage()}"
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Elapsed())
+    progress = logging.getLogger("headrace.progress")
+    progress.addHandler(handler)
+    progress.setLevel(logging.INFO)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

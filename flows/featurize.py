@@ -1,0 +1,40 @@
+"""Featurize: every row whose prediction time has come gets its features, as they were known then; the online store follows.
+
+Reads   silver.<use_case>_*
+Writes  gold.<use_case>_features, the online store, metrics.data_quality, metrics.pipeline_runs
+Gate    freshness of the silver tables, contract of the feature table
+Run     make featurize USE_CASE=flight_delay ENV=dev AS_OF=2013-07-01
+"""
+
+from datetime import datetime
+from typing import Any
+
+from prefect import State, flow
+
+from headrace import use_case as use_cases
+from headrace.lake import runs
+from headrace.settings import load_settings
+from tasks.clock import read_as_of
+from tasks.featurize import append_features, decide_freshness, publish_online
+from tasks.stage import StageResult, end_repeat, end_stage
+
+
+@flow(flow_run_name="featurize {use_case} {as_of}")
+def featurize(use_case: str, as_of: datetime | None = None, revision: int = 1) -> StageResult | State[Any]:
+    """Append the features of rows with a prediction time until `as_of` (UTC; left out: the environment's clock)."""
+    settings, case = load_settings(), use_cases.load(use_case)
+    as_of = read_as_of(settings, case, "featurize", as_of)
+    run = runs.begin(settings, case.name, "featurize", as_of=as_of, revision=revision)
+    if run.is_finished:
+        return end_repeat(run)
+
+    # Features from a stale table would be wrong without looking wrong, so the stage stops before it builds any.
+    freshness = decide_freshness(settings, case, as_of=as_of)
+    if not freshness.passed:
+        return end_stage(settings, run, [], verdict=freshness)
+
+    # The table is the truth; the online store is a projection of the same function at the last instant of the grid.
+    step = append_features(settings, case, as_of=as_of, revision=revision)
+    if step.decision.passed:
+        publish_online(settings, case, as_of=as_of)
+    return end_stage(settings, run, [step])

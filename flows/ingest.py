@@ -1,0 +1,33 @@
+"""Ingest: what a source had delivered by `as_of` lands in bronze, verbatim and once.
+
+Reads   the use case's source
+Writes  bronze.<use_case>_<feed>, metrics.pipeline_runs
+Gate    schema of each feed's contract
+Run     make ingest USE_CASE=flight_delay ENV=dev AS_OF=2013-07-01
+"""
+
+from datetime import datetime
+from typing import Any
+
+from prefect import State, flow
+
+from headrace import use_case as use_cases
+from headrace.lake import runs
+from headrace.settings import load_settings
+from tasks.clock import read_as_of
+from tasks.ingest import append_feed
+from tasks.stage import StageResult, end_repeat, end_stage
+
+
+@flow(flow_run_name="ingest {use_case} {as_of}")
+def ingest(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
+    """Append every feed's deliveries since the last slice and until `as_of` (UTC; left out: the environment's clock)."""
+    settings, case = load_settings(), use_cases.load(use_case)
+    as_of = read_as_of(settings, case, "ingest", as_of)
+    run = runs.begin(settings, case.name, "ingest", as_of=as_of)
+    if run.is_finished:
+        return end_repeat(run)
+
+    # A feed that breaks its contract does not keep the others out, but it stops the line behind this stage.
+    steps = [append_feed(settings, case, feed, as_of=as_of) for feed in case.feeds]
+    return end_stage(settings, run, steps)

@@ -1,0 +1,52 @@
+"""Lifecycle: the whole book, tick by tick, through the same flows that are deployed.
+
+Reads   the use case's source
+Writes  every table, the registry, the online store, metrics.clock, the story page
+Gate    all of them: a blocked data stage stops the line, a challenger that is turned away does not
+Run     make run
+"""
+
+from datetime import datetime
+from typing import Any
+
+from prefect import State, flow
+
+from flows.featurize import featurize
+from flows.ingest import ingest
+from flows.monitor import monitor
+from flows.promote import promote
+from flows.refine import refine
+from flows.retrain import retrain
+from flows.score import score
+from headrace import use_case as use_cases
+from headrace.settings import load_settings
+from tasks.clock import read_open_ticks
+from tasks.lifecycle import end_lifecycle, is_due, record_tick, write_story
+from tasks.stage import StageResult, inside_parent
+
+STAGES = {"ingest": ingest, "refine": refine, "featurize": featurize, "score": score, "monitor": monitor, "retrain": retrain, "promote": promote}
+
+# A challenger that is turned away, or cannot be built, leaves the champion serving; the line goes on.
+JUDGING = ("retrain", "promote")
+
+
+@flow(flow_run_name="lifecycle {use_case} {as_of}")
+def lifecycle(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
+    """Run every stage for every open tick until `as_of` (UTC; left out: all that the clock holds); finished ticks and stages are skipped."""
+    settings, case = load_settings(), use_cases.load(use_case)
+    ticks = read_open_ticks(settings, case, until=as_of)
+
+    for tick in ticks:
+        for stage in case.stages:
+            # What is finished is skipped before its subflow starts: a start alone costs half a second.
+            if not is_due(settings, case, stage, as_of=tick):
+                continue
+            with inside_parent():
+                state = STAGES[stage](use_case, tick, return_state=True)
+            if not state.is_completed() and (stage not in JUDGING or state.name != "Blocked"):
+                return state
+        record_tick(settings, case, tick)
+
+    # The page is drawn from rows, so it is the same whichever run draws it.
+    page = write_story(settings, case)
+    return end_lifecycle(case, ticks, page=page)

@@ -1,0 +1,36 @@
+"""Monitor: late labels meet their predictions, inputs are compared with the past, and both become rows.
+
+Reads   inference.<use_case>_predictions, gold.<use_case>_features, silver.<use_case>_* (labels), registry
+Writes  metrics.model_performance, metrics.drift, inference.<use_case>_requests, metrics.pipeline_runs
+Gate    none of its own; `retrain` decides on these rows
+Run     make monitor USE_CASE=flight_delay ENV=dev AS_OF=2013-07-01
+"""
+
+from datetime import datetime
+from typing import Any
+
+from prefect import State, flow
+
+from headrace import use_case as use_cases
+from headrace.lake import runs
+from headrace.settings import load_settings
+from tasks.clock import read_as_of
+from tasks.monitor import append_drift, append_performance, drain_requests
+from tasks.stage import StageResult, end_repeat, end_stage
+
+
+@flow(flow_run_name="monitor {use_case} {as_of}")
+def monitor(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
+    """Measure every window that is complete at `as_of` (UTC; left out: the environment's clock) and was not measured yet."""
+    settings, case = load_settings(), use_cases.load(use_case)
+    as_of = read_as_of(settings, case, "monitor", as_of)
+    run = runs.begin(settings, case.name, "monitor", as_of=as_of)
+    if run.is_finished:
+        return end_repeat(run)
+
+    # A server that was killed left answered requests in its local log; they belong to what is monitored.
+    drain_requests(settings, case)
+
+    # Outputs and inputs are both watched: a model can fail on steady inputs, and inputs can move without hurting.
+    steps = [append_performance(settings, case, as_of=as_of), append_drift(settings, case, as_of=as_of)]
+    return end_stage(settings, run, steps)

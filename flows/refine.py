@@ -1,0 +1,33 @@
+"""Refine: bronze batches become clean silver rows; what breaks its contract goes to quarantine, or stops the line.
+
+Reads   bronze.<use_case>_<feed>
+Writes  silver.<use_case>_<feed>, silver.<use_case>_<feed>_rejected, metrics.data_quality, metrics.pipeline_runs
+Gate    Great Expectations on each batch: verdict of the batch, quarantine of rows
+Run     make refine USE_CASE=flight_delay ENV=dev AS_OF=2013-07-01
+"""
+
+from datetime import datetime
+from typing import Any
+
+from prefect import State, flow
+
+from headrace import use_case as use_cases
+from headrace.lake import runs
+from headrace.settings import load_settings
+from tasks.clock import read_as_of
+from tasks.refine import refine_feed
+from tasks.stage import StageResult, end_repeat, end_stage
+
+
+@flow(flow_run_name="refine {use_case} {as_of}")
+def refine(use_case: str, as_of: datetime | None = None, revision: int = 1) -> StageResult | State[Any]:
+    """Refine every batch ingested until `as_of` (UTC; left out: the environment's clock); a higher `revision` judges blocked batches again."""
+    settings, case = load_settings(), use_cases.load(use_case)
+    as_of = read_as_of(settings, case, "refine", as_of)
+    run = runs.begin(settings, case.name, "refine", as_of=as_of, revision=revision)
+    if run.is_finished:
+        return end_repeat(run)
+
+    # Every feed is judged, so that one run tells all that is wrong; a single blocked batch stops the line.
+    steps = [refine_feed(settings, case, feed, as_of=as_of, revision=revision) for feed in case.feeds]
+    return end_stage(settings, run, steps)

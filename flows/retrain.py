@@ -1,0 +1,40 @@
+"""Retrain: the policy reads the metrics and says whether a new candidate is worth building; if so, it is built.
+
+Reads   metrics.model_performance, metrics.drift, metrics.promotions, metrics.retrain_decisions
+Writes  metrics.retrain_decisions, metrics.pipeline_runs; through `train` a challenger
+Gate    cool-down, budget, persistence, new labels
+Run     make retrain USE_CASE=flight_delay ENV=dev AS_OF=2013-07-01
+"""
+
+from datetime import datetime
+from typing import Any
+
+from prefect import State, flow
+
+from flows.train import train
+from headrace import use_case as use_cases
+from headrace.decisions import Decision
+from headrace.lake import runs
+from headrace.settings import load_settings
+from tasks.clock import read_as_of
+from tasks.retrain import decide_retraining
+from tasks.stage import StageResult, end_repeat, end_stage, inside_parent
+
+
+@flow(flow_run_name="retrain {use_case} {as_of}")
+def retrain(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
+    """Decide by what is known at `as_of` (UTC; left out: the environment's clock), and train when the policy says so."""
+    settings, case = load_settings(), use_cases.load(use_case)
+    as_of = read_as_of(settings, case, "retrain", as_of)
+    run = runs.begin(settings, case.name, "retrain", as_of=as_of)
+    if run.is_finished:
+        return end_repeat(run)
+
+    # A decision is made once per instant; a run that died while training finds it and goes on.
+    decision = decide_retraining(settings, case, as_of=as_of)
+    if decision.should_retrain:
+        with inside_parent():
+            trained = train(use_case, as_of, return_state=True)
+        if not trained.is_completed():
+            return end_stage(settings, run, [], verdict=Decision(gate="retrain", passed=False, reason=f"{decision.reason}; but train: {trained.message}"))
+    return end_stage(settings, run, [], verdict=Decision(gate="retrain", passed=True, reason=f"{decision.trigger}: {decision.reason}"))

@@ -1,0 +1,32 @@
+"""Score: the champion in force at each row's prediction time predicts it, once.
+
+Reads   gold.<use_case>_features, metrics.promotions, registry
+Writes  inference.<use_case>_predictions, metrics.pipeline_runs
+Gate    features and version of the model match those of the table
+Run     make score USE_CASE=flight_delay ENV=dev AS_OF=2013-07-01
+"""
+
+from datetime import datetime
+from typing import Any
+
+from prefect import State, flow
+
+from headrace import use_case as use_cases
+from headrace.lake import runs
+from headrace.settings import load_settings
+from tasks.clock import read_as_of
+from tasks.score import append_predictions
+from tasks.stage import StageResult, end_repeat, end_stage
+
+
+@flow(flow_run_name="score {use_case} {as_of}")
+def score(use_case: str, as_of: datetime | None = None, revision: int = 1) -> StageResult | State[Any]:
+    """Predict the rows whose prediction time came since the last slice and until `as_of` (UTC; left out: the environment's clock)."""
+    settings, case = load_settings(), use_cases.load(use_case)
+    as_of = read_as_of(settings, case, "score", as_of)
+    run = runs.begin(settings, case.name, "score", as_of=as_of, revision=revision)
+    if run.is_finished:
+        return end_repeat(run)
+
+    step = append_predictions(settings, case, as_of=as_of, revision=revision)
+    return end_stage(settings, run, [step])

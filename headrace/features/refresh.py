@@ -1,0 +1,60 @@
+"""Silver to gold: the features of every row whose prediction time has come, and the online store at the same instant."""
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from headrace.decisions import Decision, blocked, decide_all, passed
+from headrace.features.materialize import build_features, build_spine
+from headrace.features.views import FeatureSet
+from headrace.lake import tables
+from headrace.lake.batches import build_batch_id, format_instant
+from headrace.lake.contracts import load_contract
+from headrace.lake.runs import Step, read_watermark
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+
+logger = logging.getLogger(__name__)
+
+FRESHNESS_GATE = "freshness"
+
+
+def append_features(settings: Settings, case: UseCase, *, as_of: datetime, revision: int = 1) -> Step:
+    """Append the features of rows with `prediction_at` after the last slice and until `as_of` (UTC) to `gold.<use_case>_features`."""
+    table = case.table("gold", "features")
+    after = read_watermark(settings, table, column="_as_of", below=as_of)
+    inputs = read_inputs(settings, case, known_by=as_of)
+    due = build_spine(case.features, inputs, after=after, until=as_of)
+    rows = build_features(case.features, inputs, due).with_columns(pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias("_as_of"))
+    written = tables.append(settings, table, rows, batch_id=build_batch_id("featurize", case.name, format_instant(as_of), revision))
+    return Step(decision=passed("features", f"{written.rows} rows"), rows_read=due.height, rows_written=written.rows)
+
+
+def read_inputs(settings: Settings, case: UseCase, *, known_by: datetime, nouns: Iterable[str] | None = None) -> dict[str, pl.DataFrame]:
+    """Silver rows of the use case by noun, those known at `known_by` (UTC) only; left out, every noun that its features read."""
+    wanted = set(nouns) if nouns is not None else feature_inputs(case.features)
+    is_known = pl.col("known_at") <= known_by
+    return {noun: tables.read(settings, case.table("silver", noun)).filter(is_known).collect() for noun in sorted(wanted)}
+
+
+def feature_inputs(features: FeatureSet) -> set[str]:
+    """Nouns of all silver tables that a feature set reads."""
+    return {*features.spine_inputs, *(noun for view in features.views for noun in view.inputs)}
+
+
+def decide_freshness(settings: Settings, case: UseCase, *, as_of: datetime) -> Decision:
+    """Block when a silver table that features read is older at `as_of` (UTC) than its contract allows, or empty."""
+    return decide_all(FRESHNESS_GATE, [_decide_table_freshness(settings, case.table("silver", noun), as_of=as_of) for noun in sorted(feature_inputs(case.features))])
+
+
+def _decide_table_freshness(settings: Settings, table: str, *, as_of: datetime) -> Decision:
+    limit_hours = load_contract(table).freshness_hours
+    newest = tables.read(settings, table).filter(pl.col("known_at") <= as_of).select(pl.col("known_at").max()).collect().item()
+    if newest is None:
+        return blocked(FRESHNESS_GATE, f"{table} holds no row known at {as_of:%Y-%m-%d %H:%M}Z; run ingest and refine up to there")
+    age: timedelta = as_of - newest.astimezone(UTC)
+    if limit_hours is not None and age > timedelta(hours=limit_hours):
+        return blocked(FRESHNESS_GATE, f"{table} was last heard of {age / timedelta(hours=1):.0f} h before {as_of:%Y-%m-%d %H:%M}Z, its contract allows {limit_hours:.0f} h; see why its feed is late")
+    return passed(FRESHNESS_GATE, f"{table} is {age / timedelta(hours=1):.1f} h old")

@@ -1,0 +1,61 @@
+"""Source to bronze: every delivery verbatim, once, behind the schema of its contract."""
+
+import logging
+from datetime import datetime
+
+import polars as pl
+
+from headrace.decisions import Decision, blocked, decide_all, passed
+from headrace.lake import tables
+from headrace.lake.batches import build_batch_id
+from headrace.lake.contracts import SYSTEM_COLUMNS, Contract, load_contract
+from headrace.lake.runs import Step, read_watermark
+from headrace.settings import Settings
+from headrace.use_case import Delivery, UseCase
+
+logger = logging.getLogger(__name__)
+
+GATE = "schema"
+
+
+def append_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime) -> Step:
+    """Append what arrived for a feed since the last slice and until `as_of` (UTC) to its bronze table.
+
+    A delivery whose columns are not those of the contract blocks, and nothing of it or of those behind it is written.
+    """
+    table = case.table("bronze", feed)
+    contract = load_contract(table)
+    after = read_watermark(settings, table, column="_ingested_at", below=as_of)
+    decisions, row_count = [passed(GATE, f"{feed}: nothing had arrived")], 0
+    for delivery in case.source.deliveries(feed, after=after, until=as_of):
+        batch_id = build_batch_id("ingest", case.name, f"{feed}-{delivery.slice_name}")
+        if tables.is_written(settings, table, batch_id=batch_id):
+            continue
+        rows = delivery.read()
+        decision = decide_schema(rows, contract, origin=delivery.origin)
+        decisions.append(decision)
+        if not decision.passed:
+            break
+        tables.append(settings, table, _stamp(rows, delivery, batch_id=batch_id, as_of=as_of), batch_id=batch_id)
+        row_count += rows.height
+    return Step(decision=decide_all(GATE, decisions), rows_read=row_count, rows_written=row_count)
+
+
+def decide_schema(rows: pl.DataFrame, contract: Contract, *, origin: str) -> Decision:
+    """Pass when the rows have exactly the promised columns and types; bronze keeps what came, so it must be what was promised."""
+    promised = {name: dtype for name, dtype in contract.schema.items() if name not in SYSTEM_COLUMNS}
+    findings = [f"{name} ({dtype}) is missing" for name, dtype in promised.items() if name not in rows.columns]
+    findings += [f"{name} is not promised" for name in rows.columns if name not in promised]
+    findings += [f"{name} came as {rows.schema[name]}, expected {dtype}" for name, dtype in promised.items() if rows.schema.get(name, dtype) != dtype]
+    if findings:
+        return blocked(GATE, f"{origin} does not keep the contract of {contract.table}: {'; '.join(findings)}. Correct the delivery, or the contract if the source changed")
+    return passed(GATE, f"{len(promised)} columns as promised")
+
+
+def _stamp(rows: pl.DataFrame, delivery: Delivery, *, batch_id: str, as_of: datetime) -> pl.DataFrame:
+    """Add the system columns. `_ingested_at` is the slice's end, not the wall clock: a replay leaves equal rows."""
+    return rows.with_columns(
+        pl.lit(as_of).cast(SYSTEM_COLUMNS["_ingested_at"]).alias("_ingested_at"),
+        pl.lit(delivery.origin).alias("_source"),
+        pl.lit(batch_id).alias("_batch_id"),
+    )

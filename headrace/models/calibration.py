@@ -1,0 +1,47 @@
+"""Turn the trees' scores into probabilities that mean what they say: Platt scaling (Platt 1999), two numbers.
+
+    p = 1 / (1 + exp(-(slope * logit(score) + intercept)))
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from headrace.models.evaluation import SMALLEST_PROBABILITY
+
+# Newton's method on two parameters of a convex loss is at machine precision after about six steps.
+_STEPS = 25
+
+
+def fit_platt(*, scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Fit slope and intercept by least log loss.
+
+    Args:
+        scores: Uncalibrated probabilities of rows the trees were not fitted on.
+        labels: 1.0 or 0.0 per row, both present.
+    """
+    # Platt's own targets: as if one more row of each kind had been seen, so that perfect separation has a finite answer too.
+    targets = np.where(labels == 1, (labels.sum() + 1) / (labels.sum() + 2), 1 / (labels.size - labels.sum() + 2))
+    columns = np.column_stack((_logit(scores), np.ones(scores.size)))
+    weights = np.array([1.0, 0.0])
+    for _ in range(_STEPS):
+        probabilities = _sigmoid(columns @ weights)
+        curvature = (columns * (probabilities * (1 - probabilities))[:, None]).T @ columns
+        # A ridge of one millionth of a row keeps the step finite where every score is the same.
+        weights = weights - np.linalg.solve(curvature + 1e-6 * np.eye(2), columns.T @ (probabilities - targets))
+    return {"method": "platt", "slope": float(weights[0]), "intercept": float(weights[1])}
+
+
+def calibrate(calibration: Mapping[str, Any], scores: np.ndarray) -> np.ndarray:
+    """Probabilities of uncalibrated scores (both 0 to 1)."""
+    return _sigmoid(float(calibration["slope"]) * _logit(scores) + float(calibration["intercept"]))
+
+
+def _logit(scores: np.ndarray) -> np.ndarray:
+    likely = np.clip(scores, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    return np.log(likely) - np.log1p(-likely)
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))

@@ -1,0 +1,192 @@
+"""Split labelled rows by time, with gaps, and judge whether the parts may be trained on.
+
+    train | gap | validation | gap | holdout | gap | as_of
+
+A gap is as long as a label can take to become known. It is dropped whole, not only the rows still without a label: among
+the flights of the last hours, those that have landed are the punctual ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from headrace.decisions import Decision, blocked, decide_all, passed
+from headrace.features.views import FeatureSet
+from headrace.models import evaluation
+from headrace.use_case import Policy, TrainingSpec
+
+GATE = "split"
+
+PREDICTED_AT, LABEL_KNOWN_AT = "prediction_at", "label_known_at"
+
+# Values of one feature are put into this many groups of equal count, and rates are taken over this many rows at most: a
+# leak is no subtle thing, and 30 features are then searched in a third of a second.
+_GROUPS, _SEARCHED_ROWS = 50, 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splits:
+    """Three windows of labelled rows, oldest first, sorted by time and key. Instants bound `prediction_at` (UTC), ends are exclusive.
+
+    Attributes:
+        train: Rows that models are fitted on.
+        validation: Rows for tuning, early stopping and calibration.
+        holdout: Rows that judge; nothing is fitted or chosen on them.
+        train_start: `prediction_at` of the oldest training row; `train_end` where there is none.
+        train_end: End of the training rows, one gap before `validation_start`.
+        validation_start: Start of the validation rows.
+        validation_end: End of the validation rows, one gap before `holdout_start`.
+        holdout_start: Start of the holdout.
+        holdout_end: End of the holdout, one gap before `as_of`.
+        unlabelled_count: Rows dropped because they have no label and never will.
+        unknown_count: Rows dropped because they lie in a gap, or their label came later than any gap allows for.
+    """
+
+    train: pl.DataFrame
+    validation: pl.DataFrame
+    holdout: pl.DataFrame
+    train_start: datetime
+    train_end: datetime
+    validation_start: datetime
+    validation_end: datetime
+    holdout_start: datetime
+    holdout_end: datetime
+    unlabelled_count: int
+    unknown_count: int
+
+    @property
+    def parts(self) -> Mapping[str, pl.DataFrame]:
+        """The three windows by name."""
+        return {"train": self.train, "validation": self.validation, "holdout": self.holdout}
+
+
+def split_by_time(rows: pl.DataFrame, *, as_of: datetime, spec: TrainingSpec, gap: timedelta, label: str, key: Sequence[str]) -> Splits:
+    """Split by `prediction_at`, newest window last.
+
+    Args:
+        rows: Feature rows with the label (1.0, 0.0 or null), `prediction_at` and `label_known_at`. Any order.
+        as_of: Instant (UTC) whose knowledge counts.
+        spec: Lengths of the windows.
+        gap: Longest time from prediction to label (`Label.matures_after`).
+        label: Name of the label column.
+        key: Columns that identify a row; they settle the order of rows of one instant.
+
+    Returns:
+        The parts; one may be empty, which `decide_split` blocks.
+    """
+    holdout_end = as_of - gap
+    holdout_start = holdout_end - spec.holdout
+    validation_end = holdout_start - gap
+    validation_start = validation_end - spec.validation
+    train_end = validation_start - gap
+    labelled = rows.filter(pl.col(label).is_not_null()).sort(PREDICTED_AT, *key)
+    oldest = train_end - spec.history if spec.history is not None else labelled[PREDICTED_AT].min() or train_end
+    train = _window(labelled, start=oldest, end=train_end, known_by=validation_start)
+    validation = _window(labelled, start=validation_start, end=validation_end, known_by=holdout_start)
+    holdout = _window(labelled, start=holdout_start, end=holdout_end, known_by=as_of)
+    return Splits(
+        train=train,
+        validation=validation,
+        holdout=holdout,
+        train_start=train[PREDICTED_AT].min() or train_end,
+        train_end=train_end,
+        validation_start=validation_start,
+        validation_end=validation_end,
+        holdout_start=holdout_start,
+        holdout_end=holdout_end,
+        unlabelled_count=rows.height - labelled.height,
+        unknown_count=labelled.filter(pl.col(PREDICTED_AT) >= oldest).height - train.height - validation.height - holdout.height,
+    )
+
+
+def _window(rows: pl.DataFrame, *, start: datetime, end: datetime, known_by: datetime) -> pl.DataFrame:
+    """Rows of `start <= prediction_at < end` whose label the next window could already know."""
+    return rows.filter((pl.col(PREDICTED_AT) >= start) & (pl.col(PREDICTED_AT) < end) & (pl.col(LABEL_KNOWN_AT) <= known_by))
+
+
+def decide_split(splits: Splits, *, policy: Policy, features: FeatureSet, label: str) -> Decision:
+    """Decide whether models may be trained and judged on these parts.
+
+    Blocks on too few rows, on one class only, on a row in two parts, on parts out of order, on a leaking column among the
+    features, and on a feature that alone nearly determines the label.
+    """
+    named = decide_all(GATE, [*_decide_rows(splits, policy, label), _decide_overlap(splits, features.key), _decide_order(splits), _decide_names(features)])
+    # A single feature is searched only in parts that are fit to be searched.
+    searched = _decide_single_features(splits, policy, features, label) if named.passed else named
+    counts: dict[str, float | str] = {f"{name}_rows": float(part.height) for name, part in splits.parts.items()}
+    evidence = counts | {"unlabelled_rows": float(splits.unlabelled_count), "unknown_rows": float(splits.unknown_count)} | dict(searched.evidence)
+    return Decision(gate=GATE, passed=searched.passed, reason=searched.reason, evidence=evidence)
+
+
+def _decide_rows(splits: Splits, policy: Policy, label: str) -> list[Decision]:
+    needed = {"train": policy.min_training_rows, "validation": policy.min_holdout_rows, "holdout": policy.min_holdout_rows}
+    decisions = [
+        passed(f"{name}_rows", f"{part.height} rows")
+        if part.height >= needed[name]
+        else blocked(f"{name}_rows", f"{part.height} labelled rows, the policy needs {needed[name]}")
+        for name, part in splits.parts.items()
+    ]
+    classes = {name: sorted(part[label].unique().to_list()) for name, part in splits.parts.items()}
+    return decisions + [
+        passed(f"{name}_classes", "both classes") if found == [0.0, 1.0] else blocked(f"{name}_classes", f"the label takes the values {found}, it must take 0.0 and 1.0")
+        for name, found in classes.items()
+    ]
+
+
+def _decide_overlap(splits: Splits, key: Sequence[str]) -> Decision:
+    keys = pl.concat([part.select(key) for part in splits.parts.values()])
+    repeated = keys.height - keys.unique().height
+    return blocked("overlap", f"{repeated} rows occur more than once") if repeated else passed("overlap", "no row occurs twice")
+
+
+def _decide_order(splits: Splits) -> Decision:
+    """Each part's last label was known before the next part's first prediction."""
+    parts = [(name, part) for name, part in splits.parts.items() if part.height]
+    for (name, part), (later, after) in zip(parts, parts[1:], strict=False):
+        if part[LABEL_KNOWN_AT].max() > after[PREDICTED_AT].min():  # type: ignore[operator]
+            return blocked("order", f"a label of {name} became known only after {later} had begun")
+    return passed("order", "every label was known before the next part began")
+
+
+def _decide_names(features: FeatureSet) -> Decision:
+    leaking = sorted(set(features.names) & set(features.forbidden))
+    return blocked("leaking_columns", f"{', '.join(leaking)} would leak the label") if leaking else passed("leaking_columns", "no leaking column")
+
+
+def _decide_single_features(splits: Splits, policy: Policy, features: FeatureSet, label: str) -> Decision:
+    """Rate of the label per value of each feature, taken on training rows, must not rank validation rows too well."""
+    aucs = {name: _single_auc(splits, name, label) for name in features.names}
+    suspect = {name: auc for name, auc in aucs.items() if auc > policy.max_feature_auc}
+    strongest = max(aucs, key=lambda name: aucs[name])
+    evidence = {"strongest_feature": strongest, "strongest_feature_auc": aucs[strongest]}
+    if suspect:
+        found = ", ".join(f"{name} ({auc:.3f})" for name, auc in suspect.items())
+        return blocked(GATE, f"alone nearly determines the label: {found}, the policy allows an AUC of {policy.max_feature_auc:.3f}", evidence)
+    return passed(GATE, f"parts are fit to train on; strongest single feature {strongest} ({aucs[strongest]:.3f})", evidence)
+
+
+def _single_auc(splits: Splits, name: str, label: str) -> float:
+    """ROC AUC of one feature alone on validation rows, whatever the shape of its relation; nulls are a value of their own."""
+    train, validation = _thin(splits.train), _thin(splits.validation)
+    place, groups = _groups(train[name], validation[name])
+    labels = train[label].to_numpy()
+    rates = (np.bincount(place[: train.height], weights=labels, minlength=groups) + labels.mean()) / (np.bincount(place[: train.height], minlength=groups) + 1)
+    return evaluation.roc_auc(labels=validation[label].to_numpy(), probabilities=rates[place[train.height :]]) or 0.5
+
+
+def _thin(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.gather_every(max(1, rows.height // _SEARCHED_ROWS))
+
+
+def _groups(train: pl.Series, validation: pl.Series) -> tuple[np.ndarray, int]:
+    """Group of every row (training rows first) and the number of groups: one per category, quantiles of a number, one for null."""
+    if train.dtype.is_numeric():
+        both = pl.concat([train.cast(pl.Float64), validation.cast(pl.Float64)]).to_numpy()
+        known = both[: train.len()][np.isfinite(both[: train.len()])]
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, _GROUPS + 1)[1:-1])) if known.size else np.empty(0)
+        return np.where(np.isnan(both), edges.size + 1, np.searchsorted(edges, both, side="right")), edges.size + 2
+    codes = pl.concat([train.cast(pl.String), validation.cast(pl.String)]).rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    return codes, int(codes.max(initial=0)) + 1

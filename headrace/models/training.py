@@ -1,0 +1,178 @@
+"""Build a candidate: split, tune, fit, calibrate, evaluate, explain, and write the folder. The same rows and seed write the same bytes."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from headrace.decisions import Decision
+from headrace.models import evaluation
+from headrace.models.baseline import Baseline, fit_baseline
+from headrace.models.calibration import calibrate, fit_platt
+from headrace.models.candidate import BASELINE, CARD, DRIFT_REFERENCE, EXPLANATION, LINEAR, METRICS, MODEL, Candidate, write_candidate, write_json
+from headrace.models.card import build_card
+from headrace.models.encoding import Categories, encode, fit_categories
+from headrace.models.explain import explain
+from headrace.models.lightgbm import Examples, Fitted, build_dataset, fit_trees, load_booster, predict_scores
+from headrace.models.linear import Linear, fit_linear
+from headrace.models.splits import PREDICTED_AT, Splits, decide_split, split_by_time
+from headrace.models.tuning import tune
+from headrace.use_case import UseCase
+
+logger = logging.getLogger(__name__)
+
+_PROBABILITY, _MONTH = "probability_fraction", "month"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateReport:
+    """What came of building a candidate.
+
+    Attributes:
+        decision: Whether the rows allowed an honest fit; blocked means that nothing was fitted and nothing written.
+        candidate: Its metadata; None when blocked.
+        metrics: `<split>/<metric>_<unit>` -> figure, null where it cannot be computed; empty when blocked.
+    """
+
+    decision: Decision
+    candidate: Candidate | None
+    metrics: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Model:
+    """The fitted parts of a candidate, before they are files."""
+
+    categories: Categories
+    params: Mapping[str, Any]
+    trees: Fitted
+    calibration: Mapping[str, Any]
+    baseline: Baseline
+    linear: Linear
+
+    def predict(self, rows: pl.DataFrame, *, features: tuple[str, ...], threads: int) -> np.ndarray:
+        matrix = encode(rows, features=features, categories=self.categories)
+        return calibrate(self.calibration, predict_scores(load_booster(self.trees.text), matrix, threads=threads))
+
+
+def build_candidate(
+    rows: pl.DataFrame, *, case: UseCase, as_of: datetime, seed: int, threads: int, folder: Path, provenance: Mapping[str, Any]
+) -> CandidateReport:
+    """Build a candidate from labelled feature rows and write its folder; `candidate.json` comes last, so a folder that has it is complete.
+
+    Args:
+        rows: Features, `prediction_at`, `features_version`, the label (1.0, 0.0 or null) and `label_known_at`. Any order;
+            rows of other features versions are left out. Grain: one row per key.
+        case: The use case.
+        as_of: Instant (UTC) whose knowledge counts.
+        seed: Seed of sampling, search and fit.
+        threads: Threads of one fit; they change no byte of the result.
+        folder: An existing, empty folder.
+        provenance: What else made the candidate (table versions, commit, packages); kept in `candidate.json` and card.
+
+    Raises:
+        CandidateError: The rows lack a feature, or one has a type the model cannot read.
+    """
+    label, features = case.label.name, case.features.names
+    usable = rows.filter(pl.col("features_version") == case.features.version)
+    splits = split_by_time(usable, as_of=as_of, spec=case.training, gap=case.label.matures_after, label=label, key=case.features.key)
+    decision = decide_split(splits, policy=case.policy, features=case.features, label=label)
+    if not decision.passed:
+        return CandidateReport(decision=decision, candidate=None, metrics={})
+
+    model = _fit(splits, case=case, seed=seed, threads=threads)
+    candidate = _describe(model, splits, case=case, as_of=as_of, seed=seed, provenance=provenance)
+    judged = splits.holdout.with_columns(
+        pl.Series(_PROBABILITY, model.predict(splits.holdout, features=features, threads=threads)),
+        pl.col(PREDICTED_AT).dt.strftime("%Y-%m").alias(_MONTH),
+    )
+    metrics = _measure(model, judged, label=label)
+    slices = evaluation.score_slices(judged, label=label, probability=_PROBABILITY, slices=[*case.policy.slices, _MONTH])
+    explained = splits.holdout.sample(min(case.training.explained_rows, splits.holdout.height), seed=seed)
+    explanation = explain(load_booster(model.trees.text), encode(explained, features=features, categories=model.categories), threads=threads)
+
+    (folder / MODEL).write_text(model.trees.text, encoding="utf-8")
+    write_json(folder / BASELINE, model.baseline.as_json())
+    write_json(folder / LINEAR, model.linear.as_json())
+    write_json(folder / METRICS, metrics | {"slices": slices.to_dicts()})
+    write_json(folder / EXPLANATION, explanation)
+    (folder / CARD).write_text(build_card(candidate, case=case, split=decision, metrics=metrics, slices=slices, explanation=explanation), encoding="utf-8")
+    _sample_reference(splits.train, features=features, limit=case.policy.drift_sample_rows, seed=seed).write_parquet(folder / DRIFT_REFERENCE)
+    write_candidate(folder, candidate)
+    logger.info("built a candidate of %s train=%d holdout=%d rounds=%d", case.name, splits.train.height, splits.holdout.height, model.trees.best_round)
+    return CandidateReport(decision=decision, candidate=candidate, metrics=metrics)
+
+
+def _fit(splits: Splits, *, case: UseCase, seed: int, threads: int) -> _Model:
+    """Tune on a sample, fit on all training rows, calibrate on validation rows; the baselines may use both."""
+    label, features, spec = case.label.name, case.features.names, case.training
+    categories = fit_categories(splits.train, case.features.categorical)
+
+    def bin_rows(rows: pl.DataFrame, reference: Any = None) -> Any:
+        examples = Examples(matrix=encode(rows, features=features, categories=categories), labels=rows[label].to_numpy())
+        return build_dataset(examples, features=features, categorical=case.features.categorical, reference=reference)
+
+    sample = bin_rows(splits.train.sample(min(spec.tuning_rows, splits.train.height), seed=seed))
+    params = tune(sample, bin_rows(splits.validation, sample), spec=spec, seed=seed, threads=threads)
+    train = bin_rows(splits.train)
+    trees = fit_trees(train, bin_rows(splits.validation, train), params=params, max_rounds=spec.max_rounds, seed=seed, threads=threads)
+
+    scores = predict_scores(load_booster(trees.text), encode(splits.validation, features=features, categories=categories), threads=threads)
+    known = pl.concat([splits.train, splits.validation])
+    return _Model(
+        categories=categories,
+        params=params,
+        trees=trees,
+        calibration=fit_platt(scores=scores, labels=splits.validation[label].to_numpy()),
+        baseline=fit_baseline(known, label=label, columns=case.policy.baseline),
+        linear=fit_linear(known, label=label, features=features, categories=categories, seed=seed),
+    )
+
+
+def _describe(model: _Model, splits: Splits, *, case: UseCase, as_of: datetime, seed: int, provenance: Mapping[str, Any]) -> Candidate:
+    return Candidate(
+        use_case=case.name,
+        label=case.label.name,
+        features_version=case.features.version,
+        features=case.features.names,
+        categories={name: tuple(values) for name, values in model.categories.items()},
+        calibration=model.calibration,
+        as_of=as_of,
+        train_start=splits.train_start,
+        train_end=splits.train_end,
+        validation_start=splits.validation_start,
+        validation_end=splits.validation_end,
+        holdout_start=splits.holdout_start,
+        holdout_end=splits.holdout_end,
+        params=dict(model.params),
+        best_round=model.trees.best_round,
+        seed=seed,
+        provenance=dict(provenance),
+    )
+
+
+def _measure(model: _Model, judged: pl.DataFrame, *, label: str) -> dict[str, float | None]:
+    """Figures of the model and of both baselines on the holdout."""
+    labels = judged[label].to_numpy()
+    probabilities = {"": judged[_PROBABILITY].to_numpy(), "baseline_": model.baseline.predict(judged), "linear_": model.linear.predict(judged)}
+    metrics: dict[str, float | None] = {
+        f"holdout/{whose}{metric}": figure
+        for whose, predicted in probabilities.items()
+        for metric, figure in evaluation.score(labels=labels, probabilities=predicted).items()
+    }
+    return metrics | {
+        "holdout/label_rate_fraction": float(labels.mean()),
+        "holdout/prediction_mean_fraction": float(probabilities[""].mean()),
+        "holdout/row_count": float(labels.size),
+        "validation/log_loss_uncalibrated": model.trees.validation_loss,
+    }
+
+
+def _sample_reference(train: pl.DataFrame, *, features: tuple[str, ...], limit: int, seed: int) -> pl.DataFrame:
+    """The rows that drift is measured against, in time order."""
+    return train.sample(min(limit, train.height), seed=seed).sort(PREDICTED_AT, *features).select(PREDICTED_AT, *features)

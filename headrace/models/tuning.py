@@ -1,0 +1,47 @@
+"""A bounded search of LightGBM's parameters (Optuna's TPE), bounded by trials and never by seconds: reruns agree."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import lightgbm
+import optuna
+
+from headrace.models.lightgbm import fit_trees
+from headrace.use_case import TrainingSpec
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def tune(train: lightgbm.Dataset, validation: lightgbm.Dataset, *, spec: TrainingSpec, seed: int, threads: int) -> dict[str, Any]:
+    """Parameters with the least validation loss: those known to be good are tried first, then the search starts from there.
+
+    Args:
+        train: Binned sample of the training rows.
+        validation: Binned validation rows.
+        spec: What is searched, how often, and what is fixed.
+        seed: Seed of the search and of every fit.
+        threads: Threads of one fit.
+
+    Returns:
+        Fixed and found parameters together.
+    """
+
+    def loss(trial: optuna.Trial) -> float:
+        params = {**spec.fixed, **_suggest(trial, spec.search)}
+        return fit_trees(train, validation, params=params, max_rounds=spec.max_rounds, seed=seed, threads=threads).validation_loss
+
+    study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(2, spec.trials // 2)))
+    study.enqueue_trial(dict(spec.known_good))
+    study.optimize(loss, n_trials=spec.trials)
+    return {**spec.fixed, **study.best_params}
+
+
+def _suggest(trial: optuna.Trial, search: Mapping[str, tuple[int, int] | tuple[float, float]]) -> dict[str, int | float]:
+    return {name: _suggest_one(trial, name, low, high) for name, (low, high) in search.items()}
+
+
+def _suggest_one(trial: optuna.Trial, name: str, low: int | float, high: int | float) -> int | float:
+    """Integers stay integers; two positive floats are searched on a log scale, where parameters of regularization live."""
+    if isinstance(low, int) and isinstance(high, int):
+        return trial.suggest_int(name, low, high)
+    return trial.suggest_float(name, low, high, log=low > 0)

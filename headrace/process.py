@@ -1,0 +1,53 @@
+"""What every process of ours sets before it imports the big libraries: where they keep state, and that they call nobody."""
+
+import logging
+import os
+from pathlib import Path
+
+from headrace.settings import Settings
+
+
+def prepare(settings: Settings) -> None:
+    """Set the variables of this process. A variable that the caller has set is left alone: it may name a real server."""
+    variables = {
+        "PREFECT_HOME": str(settings.environment_home / "prefect"),
+        # The first start on a busy machine took more than Prefect's own 20 s.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
+        # With analytics on, the very first start prints a traceback about a locked database.
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_CLI_PROMPT": "false",
+        "GX_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "GIT_PYTHON_REFRESH": "quiet",
+        "LOKY_MAX_CPU_COUNT": str(settings.threads),
+        "MPLCONFIGDIR": str(settings.environment_home / "run" / "matplotlib"),
+    }
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+
+
+def start_logging(settings: Settings, *, name: str) -> Path:
+    """Send the library's lines (one per table touched, never a row's values) to `<environment>/log/<name>.log`; warnings also to the terminal.
+
+    Returns:
+        The log file.
+    """
+    path = settings.environment_home / "log" / f"{name}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    to_file = logging.FileHandler(path, encoding="utf-8")
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    to_terminal = logging.StreamHandler()
+    to_terminal.setLevel(logging.WARNING)
+    to_terminal.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    library = logging.getLogger("headrace")
+    library.setLevel(settings.log_level)
+    library.handlers = [to_file, to_terminal]
+    library.propagate = False
+    for noisy in ("mlflow", "alembic", "great_expectations", "optuna"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    return path

@@ -1,0 +1,143 @@
+"""Challengers: named by what makes them, built from what is known, registered once."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from headrace import provenance
+from headrace.decisions import Decision, passed
+from headrace.lake import tables
+from headrace.lake.batches import format_instant
+from headrace.models.candidate import METRICS, read_candidate, read_json
+from headrace.models.splits import decide_split, split_by_time
+from headrace.models.training import build_candidate
+from headrace.registry import scoring, versions
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Everything that makes a candidate what it is.
+
+    Attributes:
+        model_id: Hash of the rest; two candidates with one id are the same candidate.
+        as_of: Instant (UTC) whose knowledge it is built from.
+        tables: Table -> Delta version it is built from.
+        commit: Commit of the clone.
+        code_hash: Hash of code and contracts as they lie on disk.
+        seed: Seed of sampling, search and fit.
+    """
+
+    model_id: str
+    as_of: datetime
+    tables: Mapping[str, int]
+    commit: str
+    code_hash: str
+    seed: int
+
+
+def identify(settings: Settings, case: UseCase, *, as_of: datetime) -> Identity:
+    """Name the candidate that would be built now, from what was known at `as_of` (UTC)."""
+    names = [case.table("gold", "features"), *(case.table("silver", noun) for noun in case.label.inputs)]
+    found = {name: tables.read_version(settings, name) for name in names}
+    parts = {
+        "as_of": as_of,
+        "tables": {name: version for name, version in found.items() if version is not None},
+        "commit": provenance.read_commit(),
+        "code_hash": provenance.read_code_hash(),
+        "seed": settings.seed,
+    }
+    text = json.dumps({"use_case": case.name, "training": asdict(case.training), **parts}, sort_keys=True, default=str)
+    return Identity(model_id=hashlib.sha256(text.encode()).hexdigest()[:16], **parts)  # type: ignore[arg-type]
+
+
+def build(settings: Settings, case: UseCase, identity: Identity) -> Decision:
+    """Build the candidate's folder, unless the data do not allow an honest fit; a registered candidate is not built again."""
+    if versions.find(settings, case, model_id=identity.model_id) is not None:
+        return passed("train", "built and registered before")
+    rows = scoring.read_labelled_rows(settings, case, as_of=identity.as_of)
+    splits = split_by_time(rows, as_of=identity.as_of, spec=case.training)
+    decision = decide_split(splits, policy=case.policy, features=case.features.names, forbidden=case.features.forbidden)
+    if not decision.passed:
+        return decision
+    folder = _empty_folder(settings, identity)
+    report = build_candidate(rows, case=case, as_of=identity.as_of, seed=settings.seed, threads=settings.threads, folder=folder, provenance=_provenance(identity))
+    return passed("train", report.summary)
+
+
+def register(settings: Settings, case: UseCase, identity: Identity) -> versions.Version:
+    """Register the built candidate as a version, once, and make it the challenger. Its working folder is removed."""
+    folder = _folder(settings, identity)
+    version = versions.find(settings, case, model_id=identity.model_id)
+    if version is None:
+        version = _register_new(settings, case, identity, folder)
+    versions.set_alias(settings, case, alias=versions.CHALLENGER, number=version.number)
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    return version
+
+
+def _register_new(settings: Settings, case: UseCase, identity: Identity, folder: Path) -> versions.Version:
+    candidate = read_candidate(folder)
+    figures = {name: value for name, value in read_json(folder / METRICS).items() if isinstance(value, float)}
+    tags = {
+        "use_case": case.name,
+        "owner": case.owner,
+        "as_of": format_instant(identity.as_of),
+        "commit": identity.commit,
+        "code_hash": identity.code_hash,
+        "features_version": str(case.features.version),
+        "tables": json.dumps(dict(identity.tables), sort_keys=True),
+        "stage": "staging",
+    }
+    params = {**candidate.params, "best_round": candidate.best_round, "seed": identity.seed, **{f"package.{n}": v for n, v in provenance.read_packages().items()}}
+    return versions.register(
+        settings,
+        case,
+        folder,
+        model_id=identity.model_id,
+        signature=_build_signature(case),
+        params=params,
+        metrics=figures,
+        tags=tags,
+        tables=identity.tables,
+    )
+
+
+def _build_signature(case: UseCase):  # type: ignore[no-untyped-def]  # noqa: ANN202 - MLflow is imported only where it is used
+    """Inputs by name and type, so that a model that is called with other columns refuses; null is allowed, as in the table."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    inputs = [ColSpec("string" if name in case.features.categorical else "double", name, required=False) for name in case.features.names]
+    return ModelSignature(inputs=Schema([ColSpec("long", "features_version"), *inputs]), outputs=Schema([ColSpec("double", "probability_fraction")]))
+
+
+def _provenance(identity: Identity) -> dict[str, object]:
+    return {"tables": dict(identity.tables), "commit": identity.commit, "code_hash": identity.code_hash, "packages": provenance.read_packages()}
+
+
+def _folder(settings: Settings, identity: Identity) -> Path:
+    return settings.environment_home / "run" / identity.model_id / versions.CANDIDATE_FOLDER
+
+
+def _empty_folder(settings: Settings, identity: Identity) -> Path:
+    """A fresh folder: what a killed run left in it must not be mistaken for this run's work."""
+    folder = _folder(settings, identity)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def holdout_rows(settings: Settings, case: UseCase, folder: Path) -> pl.DataFrame:
+    """The rows that judge a candidate: its own holdout window, as known at its own `as_of`, with labels."""
+    candidate = read_candidate(folder)
+    rows = scoring.read_labelled_rows(settings, case, as_of=candidate.as_of)
+    in_holdout = pl.col("prediction_at").is_between(candidate.holdout_start, candidate.holdout_end, closed="left")
+    return rows.filter(in_holdout & pl.col(case.label.name).is_not_null())

@@ -1,0 +1,75 @@
+"""Scores of registered versions: predictions of the champion in force, and losses of two versions on the same rows."""
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from headrace.decisions import passed
+from headrace.features.materialize import feature_hashes
+from headrace.lake import tables
+from headrace.lake.batches import build_batch_id, format_instant
+from headrace.lake.runs import Step, read_watermark
+from headrace.models.scorer import Scorer, load_scorer
+from headrace.registry import history, versions
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+
+UTC_MICROSECONDS = pl.Datetime("us", "UTC")
+
+
+def append_predictions(settings: Settings, case: UseCase, *, as_of: datetime, revision: int = 1) -> Step:
+    """Append the predictions of rows with `prediction_at` after the last slice and until `as_of` (UTC) to `inference.<use_case>_predictions`.
+
+    Each row is scored by the champion in force at its own prediction time; rows before the first champion have none.
+    """
+    table = case.table("inference", "predictions")
+    after = read_watermark(settings, table, column="_as_of", below=as_of)
+    due = tables.read(settings, case.table("gold", "features")).filter(pl.col("prediction_at") <= as_of)
+    due = due.filter(pl.col("prediction_at") > after) if after is not None else due
+    rows = due.collect()
+    scored = score(settings, case, history.join_reigns(rows, history.read_reigns(settings, case)).filter(pl.col("model_version").is_not_null()))
+    predictions = scored.with_columns(pl.lit(as_of).cast(UTC_MICROSECONDS).alias("_as_of"))
+    written = tables.append(settings, table, predictions, batch_id=build_batch_id("score", case.name, format_instant(as_of), revision))
+    reason = f"{written.rows} of {rows.height} rows scored; the others were due before the first champion" if written.rows < rows.height else f"{written.rows} rows scored"
+    return Step(decision=passed("score", reason), rows_read=rows.height, rows_written=written.rows)
+
+
+def score(settings: Settings, case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
+    """Predictions of feature rows that say which `model_version` and `model_id` scores them. Grain: one row per row."""
+    columns = [*case.features.key, "prediction_at", "features_version", "model_version", "model_id", "feature_hash", "probability_fraction"]
+    parts = [
+        part.with_columns(
+            pl.Series("probability_fraction", load_version_scorer(settings, case, number=int(str(number))).predict(part), dtype=pl.Float64),
+            feature_hashes(part, case.features.names).alias("feature_hash"),
+        )
+        for (number,), part in rows.partition_by("model_version", as_dict=True, maintain_order=True).items()
+    ]
+    if not parts:
+        schema = {name: dtype for name, dtype in rows.schema.items()} | {"feature_hash": pl.String(), "probability_fraction": pl.Float64()}
+        return pl.DataFrame(schema=schema).select(columns)
+    return pl.concat(parts).select(columns)
+
+
+def load_version_scorer(settings: Settings, case: UseCase, *, number: int) -> Scorer:
+    """The scorer of a registered version."""
+    return load_scorer(versions.candidate_folder(settings, versions.read(settings, case, number=number)))
+
+
+def build_labels(settings: Settings, case: UseCase, *, known_by: datetime) -> pl.DataFrame:
+    """Labels known at an instant (UTC): `key`, the label (null where there will be none), `label_known_at`."""
+    inputs = {noun: tables.read(settings, case.table("silver", noun)).filter(pl.col("known_at") <= known_by).collect() for noun in case.label.inputs}
+    return case.label.build(inputs).filter(pl.col("known_at") <= known_by).rename({"known_at": "label_known_at"})
+
+
+def read_labelled_rows(settings: Settings, case: UseCase, *, as_of: datetime) -> pl.DataFrame:
+    """Feature rows whose label is known at `as_of` (UTC), with the label and `label_known_at`; rows that will never have a label keep null."""
+    features = tables.read(settings, case.table("gold", "features")).filter(pl.col("prediction_at") <= as_of).collect()
+    return features.join(build_labels(settings, case, known_by=as_of), on=list(case.features.key), how="inner", maintain_order="left")
+
+
+def losses(labels: pl.Series, probabilities: np.ndarray) -> pl.Series:
+    """Log loss (nats) of each row."""
+    from headrace.models.evaluation import log_losses
+
+    return pl.Series(log_losses(labels.to_numpy(), probabilities))

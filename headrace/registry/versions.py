@@ -1,0 +1,278 @@
+"""Model versions in the MLflow registry: registered once, found again, described, aliased.
+
+A version holds data files only (LightGBM text, JSON, Markdown, Parquet). Its MLflow model names a loader in this
+repository (`headrace.registry.pyfunc`), so loading one runs no code that came with it. The registry is a projection:
+`headrace.registry.history` holds the rows that say who is champion.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headrace.errors import RegistryError
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models import ModelSignature
+
+logger = logging.getLogger(__name__)
+
+CHALLENGER, CHAMPION, PREVIOUS_CHAMPION = "challenger", "champion", "previous_champion"
+
+# Folder of the candidate's files inside the MLflow model, beside MLflow's own.
+CANDIDATE_FOLDER = "candidate"
+
+# How MLflow says "there is no such alias" and "there is no such model"; every other error means that it cannot tell.
+_ABSENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
+
+# The defaults wait 246 s for a server that is not there; a flow's own retries are the place for patience.
+_HTTP_DEFAULTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A registered version.
+
+    Attributes:
+        name: Registered model, `<environment>.<use_case>`.
+        number: Its number in the registry, from 1.
+        model_id: Hash of everything that made it; the same inputs give the same id.
+        tags: All its tags.
+        source: Where MLflow keeps its files.
+    """
+
+    name: str
+    number: int
+    model_id: str
+    tags: Mapping[str, str]
+    source: str
+
+
+def model_name(settings: Settings, case: UseCase) -> str:
+    """`<environment>.<use_case>`, the name of the registered model."""
+    return f"{settings.environment}.{case.name}"
+
+
+def find(settings: Settings, case: UseCase, *, model_id: str) -> Version | None:
+    """The version that was registered for a model id, or None."""
+    name = model_name(settings, case)
+    with _registry(settings) as client:
+        found = client.search_model_versions(f"name = '{name}' and tags.model_id = '{model_id}'")
+    return _build_version(found[0]) if found else None
+
+
+def read(settings: Settings, case: UseCase, *, number: int) -> Version:
+    """One version.
+
+    Raises:
+        RegistryError: It does not exist, or the registry cannot be reached.
+    """
+    with _registry(settings) as client:
+        return _build_version(client.get_model_version(model_name(settings, case), str(number)))
+
+
+def read_alias(settings: Settings, case: UseCase, *, alias: str) -> Version | None:
+    """The version an alias points at, or None when the registry says that there is none.
+
+    Raises:
+        RegistryError: The registry cannot be reached, so nobody can tell.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with _registry(settings) as client:
+        try:
+            return _build_version(client.get_model_version_by_alias(model_name(settings, case), alias))
+        except MlflowException as error:
+            if error.error_code in _ABSENT:
+                return None
+            raise
+
+
+def register(
+    settings: Settings,
+    case: UseCase,
+    folder: Path,
+    *,
+    model_id: str,
+    signature: "ModelSignature",
+    params: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+    tables: Mapping[str, int],
+) -> Version:
+    """Log a candidate's folder as an MLflow model and register it, unless its `model_id` is registered already.
+
+    Args:
+        settings: The environment whose registry is written.
+        case: The use case.
+        folder: The candidate's files; nothing but data.
+        model_id: Hash of everything that made the candidate.
+        signature: Inputs and outputs of the model.
+        params: Parameters of the run.
+        metrics: Metrics of the run, `<split>/<metric>_<unit>`.
+        tags: Tags of run and version.
+        tables: Table name -> Delta version that the candidate was built from.
+    """
+    found = find(settings, case, model_id=model_id)
+    if found is not None:
+        logger.info("found %s version=%d model_id=%s", found.name, found.number, model_id)
+        return found
+    name = model_name(settings, case)
+    with _registry(settings) as client:
+        run_id, source = _log_run(settings, client, folder, name=name, model_id=model_id, signature=signature, params=params, metrics=metrics, tags=tags, tables=tables)
+        _ensure_registered_model(client, name, case.title)
+        created = client.create_model_version(name, source=source, run_id=run_id, tags={**tags, "model_id": model_id})
+    version = _build_version(created)
+    logger.info("registered %s version=%d model_id=%s", name, version.number, model_id)
+    return version
+
+
+def set_alias(settings: Settings, case: UseCase, *, alias: str, number: int | None) -> None:
+    """Point an alias at a version, or remove it when `number` is None."""
+    name = model_name(settings, case)
+    with _registry(settings) as client:
+        if number is None:
+            client.delete_registered_model_alias(name, alias)
+        else:
+            client.set_registered_model_alias(name, alias, str(number))
+    logger.info("moved alias %s of %s to version=%s", alias, name, number)
+
+
+def describe(settings: Settings, case: UseCase, *, number: int, tags: Mapping[str, str], description: str) -> None:
+    """Write tags and description on a version; writing the same again changes nothing."""
+    name = model_name(settings, case)
+    with _registry(settings) as client:
+        for key, value in tags.items():
+            client.set_model_version_tag(name, str(number), key, value)
+        client.update_model_version(name, str(number), description=description)
+
+
+def candidate_folder(settings: Settings, version: Version) -> Path:
+    """The local folder of a version's candidate files.
+
+    Raises:
+        RegistryError: MLflow has the version but not its files.
+    """
+    return _model_folder(settings, version) / "data" / CANDIDATE_FOLDER
+
+
+def has_signature(settings: Settings, version: Version) -> bool:
+    """Whether the version's MLflow model declares its inputs and outputs."""
+    from mlflow.models import Model
+
+    signature = Model.load(str(_model_folder(settings, version))).signature
+    return signature is not None and bool(signature.inputs) and bool(signature.outputs)
+
+
+def _model_folder(settings: Settings, version: Version) -> Path:
+    import mlflow.artifacts
+
+    with _registry(settings):
+        return Path(mlflow.artifacts.download_artifacts(version.source, tracking_uri=settings.registry_uri))
+
+
+def _log_run(
+    settings: Settings,
+    client: "MlflowClient",
+    folder: Path,
+    *,
+    name: str,
+    model_id: str,
+    signature: "ModelSignature",
+    params: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+    tables: Mapping[str, int],
+) -> tuple[str, str]:
+    """One MLflow run with everything a person looks for, and the model in it. Returns run id and model URI."""
+    import mlflow
+    from mlflow.data.delta_dataset_source import DeltaDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    mlflow.set_tracking_uri(settings.registry_uri)
+    mlflow.set_registry_uri(settings.registry_uri)
+    experiment_id = _ensure_experiment(settings, client, name)
+    with mlflow.start_run(experiment_id=experiment_id, run_name=f"{name} {tags.get('as_of', '')}".strip(), tags={**tags, "model_id": model_id}) as run:
+        mlflow.log_params({key: str(value) for key, value in params.items()})
+        mlflow.log_metrics(dict(metrics))
+        for table, version in tables.items():
+            source = DeltaDatasetSource(path=str(settings.lake_root / table.replace(".", "/")), delta_table_version=version)
+            # MLflow drops version 0 from a source in silence, so the digest says it too.
+            mlflow.log_input(MetaDataset(source, name=table, digest=f"v{version}"), context="training")
+        for page in ("card.md", "metrics.json", "explanation.json"):
+            mlflow.log_artifact(str(folder / page))
+        model = mlflow.pyfunc.log_model(
+            name="candidate", loader_module="headrace.registry.pyfunc", data_path=str(folder), signature=signature, pip_requirements=_requirements()
+        )
+    return run.info.run_id, model.model_uri
+
+
+def _requirements() -> list[str]:
+    from headrace.provenance import read_packages
+
+    packages = read_packages()
+    return [f"{name}=={packages[name]}" for name in ("lightgbm", "polars", "numpy")]
+
+
+def _ensure_experiment(settings: Settings, client: "MlflowClient", name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    location = None if "://" in settings.registry_uri and not settings.registry_uri.startswith("sqlite") else str(settings.environment_home / "registry" / "artifacts")
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def _ensure_registered_model(client: "MlflowClient", name: str, title: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name, description=title)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _build_version(found: "ModelVersion") -> Version:
+    tags = dict(found.tags)
+    if "model_id" not in tags:
+        raise RegistryError(f"version {found.version} of {found.name} has no tag model_id, so headrace did not register it; register versions by training only")
+    return Version(name=found.name, number=int(found.version), model_id=tags["model_id"], tags=tags, source=found.source)
+
+
+@contextmanager
+def _registry(settings: Settings) -> Iterator["MlflowClient"]:
+    """A client, with MLflow's errors turned into one sentence that says which registry could not do what."""
+    for variable, value in _HTTP_DEFAULTS.items():
+        os.environ.setdefault(variable, value)
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    uri = settings.registry_uri
+    try:
+        yield _client(uri)
+    except MlflowException as error:
+        raise RegistryError(f"the registry of {settings.environment} refused or did not answer ({error.error_code}): {_first_line(error)}") from error
+    except (SQLAlchemyError, OSError) as error:
+        raise RegistryError(f"the registry of {settings.environment} cannot be reached ({type(error).__name__}); check tracking_uri and that its store is up") from error
+
+
+@lru_cache(maxsize=8)
+def _client(uri: str) -> "MlflowClient":
+    from mlflow import MlflowClient
+
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,116 @@
+"""From the server's log to the lake: every segment that nobody writes becomes rows, and is removed once they are committed.
+
+Exactly once, wherever the process dies: a segment is one batch, so it is committed once; a request id that is in the
+table, or came in an earlier segment, is not written again; only one drainer of a use case works at a time.
+"""
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from headrace.errors import ServingError
+from headrace.lake import tables
+from headrace.lake.batches import build_batch_id
+from headrace.serving.inference_log import claim, list_segments, log_folder, read_segment
+from headrace.serving.request_rows import build_frame, requests_table
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drained:
+    """What became of one segment.
+
+    Attributes:
+        rows: Rows that the table has because of it.
+        repeated_rows: Rows whose request id the table had already.
+        torn_count: Lines without an end, which nobody was answered with.
+    """
+
+    rows: int = 0
+    repeated_rows: int = 0
+    torn_count: int = 0
+
+
+def drain(settings: Settings, case: UseCase) -> int:
+    """Move every segment that no living process writes into `inference.<use_case>_requests`; killed anywhere and run again, the table is the same.
+
+    Returns:
+        Rows that were added.
+
+    Raises:
+        ServingError: A segment holds a line that no server wrote; all others were drained.
+    """
+    folder = log_folder(settings, case.name)
+    if not folder.is_dir():
+        return 0
+    drained, unreadable = [], []
+    with _only_drainer(folder.parent / "drain.lock"):
+        for path in list_segments(folder):
+            try:
+                drained.append(_drain_segment(settings, case, path))
+            except ServingError as error:
+                unreadable.append(str(error))
+    if unreadable:
+        raise ServingError("; ".join(unreadable))
+    return sum(segment.rows for segment in drained)
+
+
+def _drain_segment(settings: Settings, case: UseCase, path: Path) -> Drained:
+    table, batch_id = requests_table(case.name), build_batch_id("drain", case.name, path.name)
+    with claim(path) as is_mine:
+        if not is_mine:
+            return Drained()
+        drained = Drained()
+        # A drainer that died after its commit left the segment; its rows are in the table, and must not be looked at again.
+        if not tables.is_written(settings, table, batch_id=batch_id):
+            drained = _commit(settings, table, path, batch_id)
+        # delta-rs leaves its files to the page cache; the synced log may only go when they are on the disk too.
+        os.sync()
+        path.unlink()
+    return drained
+
+
+def _commit(settings: Settings, table: str, path: Path, batch_id: str) -> Drained:
+    segment = read_segment(path)
+    try:
+        rows = build_frame(segment.requests)
+    except ServingError as error:
+        raise ServingError(f"{path}: {error}") from error
+    fresh = _drop_repeats(settings, table, rows)
+    if not fresh.is_empty():
+        tables.append(settings, table, fresh, batch_id=batch_id)
+    drained = Drained(rows=fresh.height, repeated_rows=rows.height - fresh.height, torn_count=segment.torn_count)
+    if drained.torn_count or drained.repeated_rows:
+        logger.warning("drained %s torn_lines=%d repeated_rows=%d: never answered, or answered before", path.name, drained.torn_count, drained.repeated_rows)
+    return drained
+
+
+def _drop_repeats(settings: Settings, table: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose request id is new; of a repeat within the segment, the first stays."""
+    rows = rows.unique("request_id", keep="first", maintain_order=True)
+    if rows.is_empty() or tables.read_version(settings, table) is None:
+        return rows
+    # Ids that the server made begin with their instant, so the bounds let the scan skip almost every file.
+    first, last = pl.lit(rows["request_id"].min()), pl.lit(rows["request_id"].max())
+    stored = tables.read(settings, table).filter(pl.col("request_id").is_between(first, last)).select("request_id").collect()
+    return rows.join(stored, on="request_id", how="anti", maintain_order="left")
+
+
+@contextmanager
+def _only_drainer(path: Path) -> Iterator[None]:
+    """Wait until no other process drains this use case: two at once could each find a repeated id absent from the table."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,102 @@
+"""The body of `POST /predict`, built from the columns that a feature set asks callers for, and what is wrong with one in words."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import polars as pl
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from headrace.errors import UseCaseError
+
+MAX_ROWS = 1_000
+
+# Findings named in one error; a body of 1,000 wrong rows is not worth 1,000 sentences.
+_NAMED_FINDINGS = 5
+
+
+def _as_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("Input should lie in the years 1 to 9999 in UTC") from error
+
+
+# JSON names no types, so each Polars type says what it takes. Numbers and names may be null, which means not known.
+_FIELDS: Mapping[Any, Any] = {
+    pl.String: Annotated[str, Field(max_length=1_000)] | None,
+    pl.Int64: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None,
+    pl.Float64: Annotated[float, Field(allow_inf_nan=False)] | None,
+    pl.Boolean: bool | None,
+    pl.Date: date,
+    pl.Datetime: Annotated[AwareDatetime, AfterValidator(_as_utc)],
+}
+
+_SCHEMAS: Mapping[Any, dict[str, Any]] = {
+    pl.String: {"type": "string", "maxLength": 1_000, "nullable": True},
+    pl.Int64: {"type": "integer", "nullable": True},
+    pl.Float64: {"type": "number", "nullable": True},
+    pl.Boolean: {"type": "boolean", "nullable": True},
+    pl.Date: {"type": "string", "format": "date"},
+    pl.Datetime: {"type": "string", "format": "date-time", "description": "with its offset from UTC, for example 2013-07-01T15:30:00-04:00"},
+}
+
+
+class RequestModel:
+    """Reads bodies `{"rows": [{column: value}, ...]}`; every column is required, none may be added, and types are strict."""
+
+    def __init__(self, columns: Mapping[str, pl.DataType]) -> None:
+        """
+        Args:
+            columns: `FeatureSet.request_columns`.
+
+        Raises:
+            UseCaseError: A column has a type that JSON has no strict reading for.
+        """
+        unknown = [f"{name} is {dtype}" for name, dtype in columns.items() if dtype.base_type() not in _FIELDS]
+        if unknown:
+            raise UseCaseError(f"request columns must be {', '.join(str(kind) for kind in _FIELDS)}; {'; '.join(unknown)}")
+        self._columns = columns
+        strict = ConfigDict(extra="forbid", strict=True)
+        fields: dict[str, Any] = {name: (_FIELDS[dtype.base_type()], ...) for name, dtype in columns.items()}
+        row = create_model("Row", __config__=strict, **fields)
+        self._body: type[BaseModel] = create_model("Body", __config__=strict, rows=(Annotated[list[row], Field(min_length=1, max_length=MAX_ROWS)], ...))  # type: ignore[valid-type]
+
+    def read(self, body: bytes) -> pl.DataFrame:
+        """The rows of a body, timestamps in UTC. Grain: one row per row asked for.
+
+        Raises:
+            ValidationError: The body is not what `read` promises; `explain` says why.
+        """
+        rows = self._body.model_validate_json(body).model_dump()["rows"]
+        return pl.DataFrame(rows, schema=dict(self._columns), strict=True)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The body as OpenAPI 3.0 describes it."""
+        properties = {name: _SCHEMAS[dtype.base_type()] for name, dtype in self._columns.items()}
+        row = {"type": "object", "required": list(self._columns), "additionalProperties": False, "properties": properties}
+        rows = {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": row}
+        return {"type": "object", "required": ["rows"], "additionalProperties": False, "properties": {"rows": rows}}
+
+    def explain(self, error: ValidationError) -> tuple[int, str]:
+        """HTTP status and sentence for a refused body: 400 when it is not JSON, 422 when it is not what is asked for."""
+        findings = error.errors(include_url=False, include_input=False)
+        if findings[0]["type"] == "json_invalid":
+            return 400, f"the body is not JSON: {findings[0]['msg'].removeprefix('Invalid JSON: ')}"
+        named = "; ".join(self._explain_finding(finding["type"], finding["loc"], finding["msg"]) for finding in findings[:_NAMED_FINDINGS])
+        rest = len(findings) - _NAMED_FINDINGS
+        return 422, named + (f"; and {rest} more" if rest > 0 else "")
+
+    def _explain_finding(self, kind: str, place: tuple[int | str, ...], message: str) -> str:
+        where = ".".join(map(str, place)) or "the body"
+        match kind:
+            case "extra_forbidden":
+                known = "rows" if len(place) == 1 else ", ".join(self._columns)
+                return f"{where} is unknown; known: {known}"
+            case "missing":
+                return f"{where} is missing"
+            case "too_long" | "too_short":
+                return f"{where} must hold 1 to {MAX_ROWS} rows"
+            case _:
+                return f"{where}: {message[:1].lower()}{message[1:]}"

@@ -1,0 +1,108 @@
+"""What stands behind the routes: the champion, the online features, the log, and the threads that keep them.
+
+A reply is computed, logged, synced, and only then given.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+from deltalake.exceptions import DeltaError
+from fastapi.concurrency import run_in_threadpool
+
+from headrace.errors import CandidateError, HeadraceError, ServingError
+from headrace.features.materialize import feature_hashes
+from headrace.features.online import OnlineStore, build_request_features
+from headrace.features.views import REFRESHED_AT
+from headrace.serving import replies
+from headrace.serving.drain import drain
+from headrace.serving.inference_log import InferenceLog, log_folder, read_backlog
+from headrace.serving.model_watcher import Champion, FindChampion, ModelWatcher
+from headrace.serving.request_rows import LoggedRow, format_rows
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How often the server does what nobody asks it for, in seconds.
+
+    Attributes:
+        poll_seconds: Between two looks at the registry.
+        drain_seconds: Between two drains of closed segments.
+        segment_seconds: Age at which a segment is closed.
+        first_look_seconds: Longest wait for the registry at the start.
+    """
+
+    poll_seconds: float = 2.0
+    drain_seconds: float = 15.0
+    segment_seconds: float = 60.0
+    first_look_seconds: float = 10.0
+
+
+class ModelServer:
+    """One use case, served. `start` before the first request, `stop` after the last."""
+
+    def __init__(self, settings: Settings, case: UseCase, *, find_champion: FindChampion, clock: Clock, pace: Pace) -> None:
+        """
+        Args:
+            settings: The environment that is served.
+            case: The use case.
+            find_champion: Asks the registry; see `ModelWatcher`.
+            clock: The present instant (UTC): when a request arrived.
+            pace: How often the background work is done.
+        """
+        self.settings, self.case, self.clock, self._pace = settings, case, clock, pace
+        self.watcher = ModelWatcher(find_champion, features_version=case.features.version, poll_seconds=pace.poll_seconds)
+        self._store = OnlineStore(settings.online_root)
+        self._replies = replies.Replies()
+        self._log: InferenceLog | None = None
+        self._stopping = threading.Event()
+        self._drainer = threading.Thread(target=self._drain_until_stopped, name="drainer", daemon=True)
+        self._drain_problem: str | None = None
+
+    async def start(self) -> None:
+        """Remember what was answered lately, begin to watch, log and drain."""
+        since = self.clock() - replies.REMEMBERED_FOR
+        self._replies.restore(await run_in_threadpool(replies.read_replies, self.settings, self.case, since=since))
+        self._log = InferenceLog(log_folder(self.settings, self.case.name), clock=self.clock, max_age_seconds=self._pace.segment_seconds)
+        await run_in_threadpool(self.watcher.start, wait_seconds=self._pace.first_look_seconds)
+        self._drainer.start()
+
+    async def stop(self) -> None:
+        """Close the log and drain it to the last line."""
+        await run_in_threadpool(self._stop)
+
+    async def answer(self, rows: pl.DataFrame, *, request_id: str, requested_at: datetime) -> replies.Rows:
+        """Score rows, once per request id.
+
+        Args:
+            rows: The request columns. Grain: one row per row asked for.
+            request_id: The caller's id, or a new one.
+            requested_at: When the request arrived (UTC).
+
+        Returns:
+            Rows of `inference.<use_case>_requests`, logged and synced, in the order of `rows`.
+
+        Raises:
+            ValueError: The id was used for other rows.
+            ServingError, CandidateError: There is no champion, no online features, or no log.
+        """
+        asked = rows.select(pl.struct(pl.all()).struct.json_encode().alias("request"))
+
+        async def answer() -> replies.Rows:
+            reply = await run_in_threadpool(self._score, rows.with_columns(asked["request"]), request_id, requested_at)
+            if self._log is None:
+                raise ServingError("the server was not started")
+            await asyncio.wrap_future(self._log.append(reply))
+            return reply
+
+        return await self._replies.answer_once(request_id, asked["request"].to_list(), answer)

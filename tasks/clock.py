@@ -1,0 +1,32 @@
+"""The environment's clock: which instant a run without `as_of` stands for, and which ticks of a replay are still to come."""
+
+from datetime import UTC, datetime
+
+from prefect.runtime import flow_run
+
+from headrace.lake import runs
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+
+
+def read_as_of(settings: Settings, case: UseCase, flow: str, as_of: datetime | None) -> datetime:
+    """The instant (UTC) that a run stands for.
+
+    Given, it is taken as it is (without an offset: as UTC). Left out, the clock answers once: `wall` says the run's scheduled
+    start, which a rerun keeps; `replay` says the first declared tick that this flow has not finished, or the last one.
+    """
+    if as_of is not None:
+        return as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
+    if settings.clock == "wall":
+        return datetime.fromisoformat(str(flow_run.scheduled_start_time)).astimezone(UTC).replace(microsecond=0)
+    finished = set(runs.read_finished(settings, case.name, flow)["as_of"])
+    return next((tick for tick in case.replay.ticks if tick not in finished), case.replay.ticks[-1])
+
+
+def read_open_ticks(settings: Settings, case: UseCase, *, until: datetime | None) -> list[datetime]:
+    """Instants that `lifecycle` still has to run, oldest first (UTC): the replay's open ticks, or this run's own instant on a wall clock."""
+    if settings.clock == "wall":
+        return [read_as_of(settings, case, "lifecycle", until)]
+    finished = set(runs.read_ticks(settings, case.name))
+    limit = until if until is None or until.tzinfo else until.replace(tzinfo=UTC)
+    return [tick for tick in case.replay.ticks if tick not in finished and (limit is None or tick <= limit)]

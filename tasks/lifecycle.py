@@ -1,0 +1,40 @@
+"""What `lifecycle` needs between its stages: which are due, which ticks are over, and the page at the end."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect import task
+
+from headrace.console import story
+from headrace.lake import runs
+from headrace.registry import versions
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+from tasks.options import STORE
+from tasks.stage import StageResult
+
+
+def is_due(settings: Settings, case: UseCase, stage: str, *, as_of: datetime) -> bool:
+    """Whether a stage has something to do at a tick: its slice is not finished, or, for `promote`, a challenger waits."""
+    if stage == "promote":
+        return versions.read_alias(settings, case, alias=versions.CHALLENGER) is not None
+    return not runs.begin(settings, case.name, stage, as_of=as_of).is_finished
+
+
+@task(**STORE)
+def record_tick(settings: Settings, case: UseCase, tick: datetime) -> None:
+    """Note in `metrics.clock` that every stage of a tick is finished."""
+    runs.record_tick(settings, case.name, tick)
+
+
+@task(**STORE)
+def write_story(settings: Settings, case: UseCase) -> Path:
+    """Draw the page that tells the story."""
+    return story.write_story(settings, case)
+
+
+def end_lifecycle(case: UseCase, ticks: Sequence[datetime], *, page: Path) -> StageResult:
+    """The result of a run: how many ticks it did, and where the page lies."""
+    done = f"{len(ticks)} ticks run" if ticks else "every tick was finished before; nothing to do"
+    return StageResult(flow="lifecycle", as_of=ticks[-1] if ticks else datetime.now(UTC), passed=True, reason=f"{done}; page {page}")
