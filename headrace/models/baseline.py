@@ -3,6 +3,7 @@
 For flights: how often was this carrier late at this hour of the day. It stands in for the champion where there is none.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,12 @@ class Baseline:
     """A table of rates.
 
     Attributes:
-        columns: Columns it looks at.
-        rates: Those columns and the smoothed rate. Grain: one row per combination seen.
+        columns: Columns it looks at; a number with the width of its groups, a category with None.
+        rates: Those columns (numbers as the lower edge of their group) and the smoothed rate. Grain: one row per combination seen.
         overall: Rate of all rows, for combinations never seen and for nulls.
     """
 
-    columns: tuple[str, ...]
+    columns: Mapping[str, float | None]
     rates: pl.DataFrame
     overall: float
 
@@ -43,20 +44,21 @@ class Baseline:
         missing = [name for name in self.columns if name not in rows.columns]
         if missing:
             raise CandidateError(f"the rows lack {', '.join(missing)}, which the business rule looks at")
-        kinds = {name: rows.schema[name] for name in self.columns}
-        found = rows.select(self.columns).join(self.rates.cast(kinds), on=self.columns, how="left", maintain_order="left")
+        groups = rows.select(_groups(self.columns))
+        found = groups.join(self.rates.cast(dict(groups.schema)), on=list(self.columns), how="left", maintain_order="left")
         return found[_RATE].fill_null(self.overall).to_numpy()
 
     def as_json(self) -> dict[str, Any]:
         """Content of `baseline.json`."""
-        return {"columns": list(self.columns), "overall": self.overall, "rates": [list(row) for row in self.rates.rows()]}
+        return {"columns": dict(self.columns), "overall": self.overall, "rates": [list(row) for row in self.rates.rows()]}
 
 
-def fit_baseline(rows: pl.DataFrame, *, label: str, columns: tuple[str, ...]) -> Baseline:
+def fit_baseline(rows: pl.DataFrame, *, label: str, columns: Mapping[str, float | None]) -> Baseline:
     """Fit the rule on labelled rows (label 1.0 or 0.0)."""
     overall = float(rows.select(pl.col(label).mean()).item())
     rate = (pl.col(label).sum() + PRIOR_ROWS * overall) / (pl.len() + PRIOR_ROWS)
-    return Baseline(columns=columns, rates=rows.group_by(columns).agg(rate.alias(_RATE)).drop_nulls().sort(columns), overall=overall)
+    rates = rows.select(*_groups(columns), label).group_by(list(columns)).agg(rate.alias(_RATE)).drop_nulls().sort(list(columns))
+    return Baseline(columns=columns, rates=rates, overall=overall)
 
 
 def load_baseline(folder: Path) -> Baseline:
@@ -66,6 +68,9 @@ def load_baseline(folder: Path) -> Baseline:
         CandidateError: The file is missing or broken.
     """
     content = read_json(folder / BASELINE)
-    columns = tuple(content["columns"])
-    rates = pl.DataFrame(content["rates"], schema=[*columns, _RATE], orient="row", infer_schema_length=None)
-    return Baseline(columns=columns, rates=rates, overall=content["overall"])
+    rates = pl.DataFrame(content["rates"], schema=[*content["columns"], _RATE], orient="row", infer_schema_length=None)
+    return Baseline(columns=content["columns"], rates=rates, overall=content["overall"])
+
+
+def _groups(columns: Mapping[str, float | None]) -> list[pl.Expr]:
+    return [pl.col(name) if width is None else (pl.col(name) / width).floor() * width for name, width in columns.items()]

@@ -15,7 +15,6 @@ from headrace.decisions import Decision, passed
 from headrace.lake import tables
 from headrace.lake.batches import format_instant
 from headrace.models.candidate import METRICS, read_candidate, read_json
-from headrace.models.splits import decide_split, split_by_time
 from headrace.models.training import build_candidate
 from headrace.registry import scoring, versions
 from headrace.settings import Settings
@@ -63,13 +62,12 @@ def build(settings: Settings, case: UseCase, identity: Identity) -> Decision:
     if versions.find(settings, case, model_id=identity.model_id) is not None:
         return passed("train", "built and registered before")
     rows = scoring.read_labelled_rows(settings, case, as_of=identity.as_of)
-    splits = split_by_time(rows, as_of=identity.as_of, spec=case.training)
-    decision = decide_split(splits, policy=case.policy, features=case.features.names, forbidden=case.features.forbidden)
-    if not decision.passed:
-        return decision
     folder = _empty_folder(settings, identity)
     report = build_candidate(rows, case=case, as_of=identity.as_of, seed=settings.seed, threads=settings.threads, folder=folder, provenance=_provenance(identity))
-    return passed("train", report.summary)
+    if not report.decision.passed:
+        return report.decision
+    figures = ", ".join(f"{name} {report.metrics[name]:.3f}" for name in ("holdout/log_loss", "holdout/roc_auc") if report.metrics.get(name) is not None)
+    return passed("train", figures)
 
 
 def register(settings: Settings, case: UseCase, identity: Identity) -> versions.Version:

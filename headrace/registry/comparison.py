@@ -91,3 +91,58 @@ def _decide(challenger: pl.DataFrame, opponent: pl.DataFrame, *, key: Sequence[s
     if refusals:
         return blocked(GATE, "; ".join(refusals), evidence)
     return passed(GATE, f"gain {evidence['gain']:+.4f}, lower bound {evidence['gain_lower_bound']:+.4f} at least {policy.min_gain:+.4f}", evidence)
+
+
+def _blocks(policy: Policy) -> pl.Expr:
+    return pl.col("prediction_at").dt.truncate(policy.resample_by)
+
+
+def _measure(paired: pl.DataFrame, *, policy: Policy, seed: int) -> dict[str, float | str]:
+    means = _resample(paired, seed=seed)
+    return {
+        "challenger_loss": float(paired["challenger_loss"].to_numpy().mean()),
+        "opponent_loss": float(paired["opponent_loss"].to_numpy().mean()),
+        "gain": float(paired["gain"].to_numpy().mean()),
+        "gain_lower_bound": float(np.quantile(means, 1 - policy.confidence_fraction)),
+        "block_count": float(paired["block"].n_unique()),
+    }
+
+
+def _refuse_gain(evidence: dict[str, float | str], policy: Policy) -> list[str]:
+    gain, bound, blocks = (float(evidence[name]) for name in ("gain", "gain_lower_bound", "block_count"))
+    if blocks < MIN_BLOCKS:
+        return [f"the rows span {blocks:.0f} blocks of {policy.resample_by}, a bound needs {MIN_BLOCKS}"]
+    if not bound >= policy.min_gain:
+        return [f"gain {gain:+.4f}, lower bound {bound:+.4f} below {policy.min_gain:+.4f}"]
+    return []
+
+
+def _refuse_slices(paired: pl.DataFrame, *, policy: Policy, seed: int) -> list[str]:
+    """Slices on which the challenger is worse by more than the policy allows, and not by chance.
+
+    Both must hold. The mean alone would turn a good challenger away for the noise of one of twenty slices; the bound alone
+    would turn it away for a loss too small to matter. A real loss hides only in a slice too small to show it, which is what
+    `Policy.min_slice_rows` is for.
+    """
+    refusals = []
+    for column in policy.slices:
+        for (value,), rows in paired.group_by(column, maintain_order=True):
+            gain = float(rows["gain"].to_numpy().mean())
+            if rows.height < policy.min_slice_rows or gain >= -policy.max_slice_loss:
+                continue
+            upper_bound = float(np.quantile(_resample(rows, seed=seed), policy.confidence_fraction))
+            if not upper_bound >= 0:
+                refusals.append(f"{column} {value} gains {gain:+.4f} on {rows.height} rows, upper bound {upper_bound:+.4f}, the policy allows {-policy.max_slice_loss:+.4f}")
+    return refusals
+
+
+def _resample(paired: pl.DataFrame, *, seed: int) -> np.ndarray:
+    """Mean gain of each of `RESAMPLES` draws of whole blocks with replacement."""
+    blocks = paired.group_by("block", maintain_order=True).agg(pl.col("gain").sum(), pl.len().alias("rows"))
+    gains, rows = blocks["gain"].to_numpy(), blocks["rows"].to_numpy().astype(np.float64)
+    generator = np.random.default_rng(seed)
+    means = []
+    for draws in np.array_split(np.arange(RESAMPLES), max(1, RESAMPLES * gains.size // _DRAWN)):
+        drawn = generator.integers(0, gains.size, (draws.size, gains.size))
+        means.append(gains[drawn].sum(axis=1) / rows[drawn].sum(axis=1))
+    return np.concatenate(means)

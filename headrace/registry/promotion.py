@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -43,19 +44,24 @@ def decide_comparison(settings: Settings, case: UseCase, challenger: versions.Ve
     """Score challenger and opponent on the challenger's holdout and judge the paired losses; the verdict becomes a row.
 
     The opponent is the champion that the rows name; without one, the business rule fitted on the challenger's training rows.
+    A version whose files are gone, or a registry that does not answer, is no verdict: it raises, and nothing is recorded.
     """
     reign = history.read_reign(settings, case, as_of=as_of)
     folder = versions.candidate_folder(settings, challenger)
+    opponent_folder = folder if reign is None else versions.candidate_folder(settings, versions.read(settings, case, number=reign.version))
+    opponent: Predictor = load_baseline(folder) if reign is None else load_scorer(opponent_folder, threads=settings.threads)
+    champion = None if reign is None else read_candidate(opponent_folder)
+
     rows = challengers.holdout_rows(settings, case, folder)
-    labels = rows[case.label.name].to_numpy()
-    opponent, unseen = _score_opponent(settings, case, reign, rows, challenger_folder=folder)
-    losses = rows.select(*case.features.key, *case.policy.slices).with_columns(
-        pl.Series("challenger_loss", log_losses(labels, load_scorer(folder).predict(rows))),
-        pl.Series("opponent_loss", log_losses(labels, opponent)),
+    unseen = comparison.decide_unseen(rows, challenger=read_candidate(folder), champion=champion)
+    judged = comparison.decide_comparison(
+        challenger=_measure_losses(case, rows, load_scorer(folder, threads=settings.threads)),
+        opponent=_measure_losses(case, rows, opponent),
+        key=case.features.key,
+        policy=case.policy,
+        seed=settings.seed,
     )
-    judged = comparison.decide_comparison(losses, policy=case.policy, seed=settings.seed)
-    decision = decide_all(comparison.GATE, [unseen, judged])
-    verdict = Decision(gate=comparison.GATE, passed=decision.passed, reason=judged.reason if unseen.passed else unseen.reason, evidence=judged.evidence)
+    verdict = judged if unseen.passed else unseen
     _record_comparison(settings, case, challenger, reign, verdict, row_count=rows.height, as_of=as_of)
     return verdict
 
@@ -81,13 +87,19 @@ def record_verdict(settings: Settings, case: UseCase, challenger: versions.Versi
     return verdict
 
 
-def _score_opponent(settings: Settings, case: UseCase, reign: Reign | None, rows: pl.DataFrame, *, challenger_folder) -> tuple[np.ndarray, Decision]:  # type: ignore[no-untyped-def]
-    """The opponent's probabilities for the rows, and whether neither model has seen them."""
-    challenger = read_candidate(challenger_folder)
-    if reign is None:
-        return load_baseline(challenger_folder).predict(rows), comparison.decide_unseen(challenger, None, rows)
-    folder = versions.candidate_folder(settings, versions.read(settings, case, number=reign.version))
-    return load_scorer(folder).predict(rows), comparison.decide_unseen(challenger, read_candidate(folder), rows)
+class Predictor(Protocol):
+    """Anything that can be asked for probabilities: a model, or a business rule."""
+
+    def predict(self, rows: pl.DataFrame) -> np.ndarray:
+        """Probability (0 to 1) of each row."""
+        ...
+
+
+def _measure_losses(case: UseCase, rows: pl.DataFrame, predictor: Predictor) -> pl.DataFrame:
+    """The key, slices and log loss (nats) of each row."""
+    losses = log_losses(rows[case.label.name].to_numpy(), predictor.predict(rows))
+    columns = dict.fromkeys((*case.features.key, "prediction_at", *case.policy.slices))
+    return rows.select(*columns).with_columns(pl.Series("loss", losses, dtype=pl.Float64))
 
 
 def _record_comparison(

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import numpy as np
 import polars as pl
 
 from headrace.decisions import passed
@@ -66,10 +65,3 @@ def read_labelled_rows(settings: Settings, case: UseCase, *, as_of: datetime) ->
     """Feature rows whose label is known at `as_of` (UTC), with the label and `label_known_at`; rows that will never have a label keep null."""
     features = tables.read(settings, case.table("gold", "features")).filter(pl.col("prediction_at") <= as_of).collect()
     return features.join(build_labels(settings, case, known_by=as_of), on=list(case.features.key), how="inner", maintain_order="left")
-
-
-def losses(labels: pl.Series, probabilities: np.ndarray) -> pl.Series:
-    """Log loss (nats) of each row."""
-    from headrace.models.evaluation import log_losses
-
-    return pl.Series(log_losses(labels.to_numpy(), probabilities))

@@ -7,6 +7,7 @@ repository (`headrace.registry.pyfunc`), so loading one runs no code that came w
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -209,9 +210,12 @@ def _log_run(
             mlflow.log_input(MetaDataset(source, name=table, digest=f"v{version}"), context="training")
         for page in ("card.md", "metrics.json", "explanation.json"):
             mlflow.log_artifact(str(folder / page))
-        model = mlflow.pyfunc.log_model(
-            name="candidate", loader_module="headrace.registry.pyfunc", data_path=str(folder), signature=signature, pip_requirements=_requirements()
-        )
+        with warnings.catch_warnings():
+            # The signature is declared from the contract, so there is no need to infer it from an example.
+            warnings.filterwarnings("ignore", message=".*input example.*")
+            model = mlflow.pyfunc.log_model(
+                name="candidate", loader_module="headrace.registry.pyfunc", data_path=str(folder), signature=signature, pip_requirements=_requirements()
+            )
     return run.info.run_id, model.model_uri
 
 

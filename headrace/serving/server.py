@@ -106,3 +106,49 @@ class ModelServer:
             return reply
 
         return await self._replies.answer_once(request_id, asked["request"].to_list(), answer)
+
+    def _score(self, rows: pl.DataFrame, request_id: str, requested_at: datetime) -> list[LoggedRow]:
+        champion = self._require_champion()
+        features = build_request_features(self.case.features, self._store, rows)
+        names = self.case.features.names
+        answered = features.select(
+            pl.concat_str(pl.lit(f"{request_id}/"), pl.int_range(pl.len())).alias("request_id"),
+            pl.lit(requested_at, dtype=pl.Datetime("us", "UTC")).alias("requested_at"),
+            REFRESHED_AT,
+            rows["request"],
+            pl.struct(names).struct.json_encode().alias("features"),
+            pl.lit(self.case.features.version, dtype=pl.Int64).alias("features_version"),
+            feature_hashes(features, names),
+            pl.lit(champion.ref.version, dtype=pl.Int64).alias("model_version"),
+            pl.lit(champion.ref.model_id).alias("model_id"),
+            pl.Series("probability_fraction", champion.scorer.predict(features), dtype=pl.Float64),
+        )
+        return format_rows(answered)
+
+    def _require_champion(self) -> Champion:
+        now = self.watcher.now
+        if now.champion is None:
+            raise CandidateError(f"no champion of {self.case.name} can be served: {now.problem}")
+        return now.champion
+
+    def _stop(self) -> None:
+        self.watcher.stop()
+        if self._log is not None:
+            self._log.close()
+        self._stopping.set()
+        self._drainer.join()
+        self._drain()
+
+    def _drain_until_stopped(self) -> None:
+        while not self._stopping.wait(self._pace.drain_seconds):
+            self._drain()
+
+    def _drain(self) -> None:
+        """Drain what is closed; what goes wrong is kept for `/health`, and the segments stay for the next time."""
+        try:
+            drain(self.settings, self.case)
+            self._drain_problem = None
+        except (HeadraceError, DeltaError, OSError, pl.exceptions.PolarsError) as error:
+            if str(error) != self._drain_problem:
+                logger.error("drain: %s", error)
+            self._drain_problem = str(error)

@@ -25,8 +25,10 @@ _CANCELLED = pl.col("is_cancelled")
 
 def build_spine(inputs: Inputs) -> pl.DataFrame:
     """Every scheduled flight with the instant of its prediction. Grain: one row per flight."""
-    schedules = inputs["flight_schedules"]
-    return schedules.select(*REQUEST_COLUMNS, (pl.col("scheduled_departure_at") - PREDICTED_BEFORE).alias("prediction_at"))
+    prediction_at = (pl.col("scheduled_departure_at") - PREDICTED_BEFORE).alias("prediction_at")
+    # A flight that was published too late to be predicted was never asked about, whatever a later tick knows.
+    published_in_time = inputs["flight_schedules"].filter(pl.col("known_at") <= prediction_at)
+    return published_in_time.select(*REQUEST_COLUMNS, prediction_at)
 
 
 def add_schedule_features(rows: pl.DataFrame) -> pl.DataFrame:

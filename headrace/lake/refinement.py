@@ -1,0 +1,86 @@
+"""Bronze to silver: each bronze batch is cleaned, judged by its contract and split into accepted rows and quarantine, once.
+
+A batch is done when its verdict is in `metrics.data_quality` and passed: the verdict is written last, so a run that was
+killed before finds the batch open, writes what is missing, and skips what is there.
+"""
+
+from datetime import datetime
+
+import polars as pl
+
+from headrace.decisions import Decision, decide_all, passed
+from headrace.lake import quarantine, tables
+from headrace.lake.batches import build_batch_id
+from headrace.lake.contracts import REJECTED_SUFFIX, Contract, load_contract
+from headrace.lake.quality import VERDICT, judge
+from headrace.lake.runs import Step
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+
+QUALITY = "metrics.data_quality"
+GATE = "data_quality"
+
+
+def refine_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime, revision: int = 1) -> Step:
+    """Refine every bronze batch of a feed that was ingested until `as_of` (UTC) and has not passed yet, oldest first.
+
+    A batch that fails its contract blocks: nothing of it reaches silver, and the batches behind it wait.
+    """
+    decisions, read_count, written_count = [passed(GATE, f"{feed}: no new batch")], 0, 0
+    for batch in _read_open_batches(settings, case, feed, as_of=as_of):
+        step = _refine_batch(settings, case, feed, bronze_batch=batch, revision=revision)
+        decisions.append(step.decision)
+        read_count, written_count = read_count + step.rows_read, written_count + step.rows_written
+        if not step.decision.passed:
+            break
+    return Step(decision=_sum_up(feed, decisions), rows_read=read_count, rows_written=written_count)
+
+
+def _read_open_batches(settings: Settings, case: UseCase, feed: str, *, as_of: datetime) -> list[str]:
+    """Ids of the bronze batches that have no passed verdict, oldest first."""
+    ingested = tables.read(settings, case.table("bronze", feed)).filter(pl.col("_ingested_at") <= as_of)
+    batches = ingested.select("_batch_id", "_ingested_at").unique().sort("_ingested_at", "_batch_id").collect()["_batch_id"].to_list()
+    is_passed = (pl.col("table_name") == case.table("silver", feed)) & (pl.col("expectation") == VERDICT) & pl.col("is_passed")
+    done = set(tables.read(settings, QUALITY).filter(is_passed).collect()["batch_id"].str.replace(r"/\d+$", ""))
+    return [batch for batch in batches if _refine_batch_id(case, batch, revision=1).rsplit("/", 1)[0] not in done]
+
+
+def _refine_batch(settings: Settings, case: UseCase, feed: str, *, bronze_batch: str, revision: int) -> Step:
+    table, batch_id = case.table("silver", feed), _refine_batch_id(case, bronze_batch, revision=revision)
+    contract = load_contract(table)
+    bronze = tables.read(settings, case.table("bronze", feed)).filter(pl.col("_batch_id") == bronze_batch).collect()
+    rows = case.feeds[feed](bronze)
+    report = judge(rows, contract, taken=_read_taken_keys(settings, contract, bronze_batch=bronze_batch))
+    accepted, rejected = quarantine.split(rows, report)
+    if report.decision.passed:
+        _write_accepted(settings, contract, accepted, batch_id=batch_id)
+        tables.append(settings, table + REJECTED_SUFFIX, rejected, batch_id=batch_id)
+    tables.append(settings, QUALITY, report.as_rows(use_case=case.name, batch_id=batch_id), batch_id=batch_id)
+    written = accepted.height if report.decision.passed else 0
+    return Step(decision=report.decision, rows_read=rows.height, rows_written=written)
+
+
+def _read_taken_keys(settings: Settings, contract: Contract, *, bronze_batch: str) -> pl.DataFrame | None:
+    """Keys that silver holds from other batches, where a repeated key is refused; None where it replaces the older row."""
+    if contract.key is None or contract.key.on_repeat != "reject":
+        return None
+    others = tables.read(settings, contract.table).filter(pl.col("_batch_id") != bronze_batch)
+    return others.select(contract.key.columns).collect()
+
+
+def _write_accepted(settings: Settings, contract: Contract, rows: pl.DataFrame, *, batch_id: str) -> None:
+    if contract.key is not None and contract.key.on_repeat == "update":
+        tables.merge(settings, contract.table, rows, keys=contract.key.columns, batch_id=batch_id)
+    else:
+        tables.append(settings, contract.table, rows, batch_id=batch_id)
+
+
+def _refine_batch_id(case: UseCase, bronze_batch: str, *, revision: int) -> str:
+    """The batch id under which a bronze batch is refined; its slice is the bronze batch's own."""
+    slice_name = bronze_batch.split("/", 2)[2].rsplit("/", 1)[0]
+    return build_batch_id("refine", case.name, slice_name, revision)
+
+
+def _sum_up(feed: str, decisions: list[Decision]) -> Decision:
+    """The last verdict is the one that decided, and the only one worth reading when everything passed."""
+    return decisions[-1] if all(decision.passed for decision in decisions) else decide_all(feed, decisions)

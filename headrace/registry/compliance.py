@@ -1,0 +1,134 @@
+"""What a version must carry before anything else is asked about it. One check each, one decision each, by name.
+
+The checks are pure: `VersionFacts` says what was found in registry and folder, None where it was not found.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from headrace.decisions import Decision, blocked, passed
+from headrace.models.candidate import FILES
+from headrace.models.evaluation import METRICS, is_better
+from headrace.use_case import Policy
+
+# Files that hold data only. A pickle runs code when it is loaded, so does a Python file; what is not listed is not trusted.
+DATA_SUFFIXES = frozenset({".txt", ".json", ".md", ".parquet"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionFacts:
+    """What was found about a version.
+
+    Attributes:
+        features: Features the model reads, in order.
+        signature: Names of the inputs that its registered signature declares.
+        card: Text of its model card.
+        tags: Its tags in the registry.
+        table_versions: Table it was built from -> Delta version.
+        metrics: `<split>/<metric>_<unit>` -> figure.
+        files: Paths of all files in its folder, relative to it.
+        first_scores: Its predictions for a sample of rows.
+        repeated_scores: Its predictions for the same rows, from the files loaded anew.
+    """
+
+    features: Sequence[str]
+    signature: Sequence[str] | None
+    card: str | None
+    tags: Mapping[str, str]
+    table_versions: Mapping[str, int]
+    metrics: Mapping[str, float | None]
+    files: Sequence[str]
+    first_scores: np.ndarray | None
+    repeated_scores: np.ndarray | None
+
+
+def decide_compliance(facts: VersionFacts, *, policy: Policy, forbidden: Sequence[str]) -> list[Decision]:
+    """Every check, in the order a person would ask.
+
+    Args:
+        facts: What was found about the version.
+        policy: The use case's own bars.
+        forbidden: Columns that would leak the label.
+    """
+    return [
+        decide_signature(facts),
+        decide_card(facts),
+        decide_tags(facts, required=policy.required_tags),
+        decide_table_versions(facts),
+        decide_features(facts, forbidden=forbidden),
+        decide_suspicion(facts, policy=policy),
+        decide_files(facts),
+        decide_reproducible(facts),
+    ]
+
+
+def decide_signature(facts: VersionFacts) -> Decision:
+    """The registered signature declares exactly the features that the model reads."""
+    if not facts.signature:
+        return blocked("signature", "the version declares no inputs")
+    odd = sorted(set(facts.signature) ^ set(facts.features))
+    return blocked("signature", f"signature and model differ in {', '.join(odd)}") if odd else passed("signature", f"declares {len(facts.signature)} inputs")
+
+
+def decide_card(facts: VersionFacts) -> Decision:
+    """There is a model card, and it says something."""
+    return passed("model_card", "present") if facts.card and facts.card.strip() else blocked("model_card", "the version has no model card, or an empty one")
+
+
+def decide_tags(facts: VersionFacts, *, required: Sequence[str]) -> Decision:
+    """Every tag that the policy requires has a value."""
+    missing = [name for name in required if not facts.tags.get(name, "").strip()]
+    return blocked("tags", f"the version lacks {', '.join(missing)}") if missing else passed("tags", f"has all {len(required)} required tags")
+
+
+def decide_table_versions(facts: VersionFacts) -> Decision:
+    """The data it was built from can be read again."""
+    wrong = [name for name, version in facts.table_versions.items() if version < 0]
+    if wrong or not facts.table_versions:
+        return blocked("table_versions", f"no version of {', '.join(wrong) or 'any table'} is recorded")
+    return passed("table_versions", f"recorded for {len(facts.table_versions)} tables")
+
+
+def decide_features(facts: VersionFacts, *, forbidden: Sequence[str]) -> Decision:
+    """No feature is a column that leaks the label."""
+    leaking = [name for name in facts.features if name in set(forbidden)]
+    if leaking or not facts.features:
+        return blocked("leaking_features", f"{', '.join(leaking)} would leak the label" if leaking else "the version names no features")
+    return passed("leaking_features", f"none among {len(facts.features)} features")
+
+
+def decide_suspicion(facts: VersionFacts, *, policy: Policy) -> Decision:
+    """The judging metric is there, is a number, and is not too good to be true."""
+    figure, limit = facts.metrics.get(policy.metric), policy.suspicion_limit
+    if policy.metric.rpartition("/")[2] not in METRICS:
+        return blocked("suspicion", f"nobody knows which way {policy.metric} is better; the policy may name a split and one of {', '.join(METRICS)}")
+    if figure is None or not math.isfinite(figure):
+        return blocked("suspicion", f"{policy.metric} is {figure}, so nobody can tell whether it is too good")
+    if is_better(policy.metric, figure, limit):
+        return blocked("suspicion", f"{policy.metric} {figure:.4f} is better than {limit:.4f}, which is taken for a leak; look for a feature that knows the outcome")
+    return passed("suspicion", f"{policy.metric} {figure:.4f} is not better than {limit:.4f}")
+
+
+def decide_files(facts: VersionFacts) -> Decision:
+    """The folder is complete, and holds data only."""
+    unsafe = sorted(name for name in facts.files if PurePosixPath(name).suffix not in DATA_SUFFIXES)
+    if unsafe:
+        return blocked("safe_files", f"{', '.join(unsafe)} may run code when loaded; a version holds {', '.join(sorted(DATA_SUFFIXES))} only")
+    missing = sorted(set(FILES) - set(facts.files))
+    return blocked("safe_files", f"the folder lacks {', '.join(missing)}") if missing else passed("safe_files", f"{len(facts.files)} data files")
+
+
+def decide_reproducible(facts: VersionFacts) -> Decision:
+    """Loaded twice, the version gives the same rows the same probabilities, to the last bit."""
+    first, again = facts.first_scores, facts.repeated_scores
+    if first is None or again is None or not first.size:
+        return blocked("reproducible_score", "the version was not scored twice on a sample")
+    if not (np.isfinite(first).all() and first.min() >= 0 and first.max() <= 1):
+        return blocked("reproducible_score", "some scores are no probabilities")
+    if not np.array_equal(first, again):
+        return blocked("reproducible_score", f"two loads of the version score {first.size} rows differently")
+    return passed("reproducible_score", f"two loads score {first.size} rows alike")

@@ -1,0 +1,163 @@
+"""The routes: `POST /predict`, `GET /health`, `/docs`. Every refusal is JSON with one sentence: `{"error": "..."}`."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from secrets import token_hex
+from typing import Any
+
+import swagger_ui_bundle
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, Field, ValidationError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from headrace.errors import HeadraceError
+from headrace.serving.model_watcher import FindChampion
+from headrace.serving.request_model import MAX_ROWS, RequestModel
+from headrace.serving.server import Clock, Health, ModelServer, Pace
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+
+# 1,000 rows of a flight are about 200 KB.
+MAX_BODY_BYTES = 2**20
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_RETRY_SECONDS = "5"
+
+
+class Prediction(BaseModel):
+    """One row's answer, and what it takes to find out later how it came about."""
+
+    request_id: str = Field(description="The request's id, a slash, and the row's place in the request from 0; the key of the row in the requests table.")
+    probability_fraction: float = Field(description="Calibrated probability, 0 to 1.")
+    model_version: int = Field(description="Version of the champion in the registry.")
+    model_id: str = Field(description="Hash of everything that made the model.")
+    features_version: int = Field(description="Version of the feature set.")
+    feature_hash: str = Field(description="Fingerprint of the feature values.")
+    refreshed_at: datetime = Field(description="Instant (UTC) as of which the online features were computed.")
+
+
+class Reply(BaseModel):
+    """The answer to a request, one prediction per row, in their order."""
+
+    request_id: str
+    predictions: list[Prediction]
+
+
+class Refusal(BaseModel):
+    """Why there is no answer, in one sentence."""
+
+    error: str
+
+
+def create_app(settings: Settings, case: UseCase, *, find_champion: FindChampion, clock: Clock, pace: Pace | None = None) -> FastAPI:
+    """Build the server of one use case.
+
+    Args:
+        settings: The environment that is served.
+        case: The use case.
+        find_champion: Asks the registry for the champion; None when there is none, `RegistryError` when it cannot tell.
+        clock: The present instant (UTC): when a request arrived.
+        pace: How often the background work is done; left out, as a deployment does it.
+    """
+    server = ModelServer(settings, case, find_champion=find_champion, clock=clock, pace=pace or Pace())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await server.start()
+        yield
+        await server.stop()
+
+    app = FastAPI(title=f"{case.title} ({settings.environment})", version=str(case.features.version), lifespan=lifespan, docs_url=None, redoc_url=None)
+    # The bundled page reads OpenAPI up to 3.0.
+    app.openapi_version = "3.0.3"
+    _add_errors(app)
+    _add_predict(app, server)
+    _add_health(app, server)
+    _add_docs(app)
+    return app
+
+
+def _add_predict(app: FastAPI, server: ModelServer) -> None:
+    model = RequestModel(server.case.features.request_columns)
+    codes = {400: "no JSON, or a request id of another form", 409: "a request id that was used for other rows", 413: "a body too large", 422: "other rows than asked for", 503: "no champion, no online features, or no log"}
+    refusals: dict[int | str, dict[str, Any]] = {code: {"model": Refusal, "description": f"Refused: {text}."} for code, text in codes.items()}
+    header = {"name": "X-Request-ID", "in": "header", "required": False, "schema": {"type": "string", "pattern": f"^{_REQUEST_ID.pattern}$"}}
+    body = {"required": True, "content": {"application/json": {"schema": model.schema}}}
+
+    @app.post("/predict", response_model=Reply, responses=refusals, openapi_extra={"parameters": [header], "requestBody": body})
+    async def predict(request: Request) -> Response:
+        """Score rows with the champion. Sent again with the same `X-Request-ID`, a request gets the same reply and is recorded once."""
+        requested_at = server.clock()
+        request_id = _read_request_id(request, requested_at)
+        try:
+            rows = model.read(await _read_body(request))
+        except ValidationError as error:
+            status, sentence = model.explain(error)
+            raise HTTPException(status, sentence) from error
+        try:
+            answered = await server.answer(rows, request_id=request_id, requested_at=requested_at)
+        except ValueError as error:
+            raise HTTPException(409, str(error)) from error
+        predictions = [{name: row[name] for name in Prediction.model_fields} for row in answered]
+        return JSONResponse({"request_id": request_id, "predictions": predictions}, headers={"X-Request-ID": request_id})
+
+
+def _add_health(app: FastAPI, server: ModelServer) -> None:
+    @app.get("/health", responses={503: {"model": Health, "description": "Live, but not ready to answer."}})
+    async def health() -> Response:
+        """Whether the server can answer, with which model and features, and what waits to be drained."""
+        state = server.health()
+        return Response(state.model_dump_json(), status_code=200 if state.is_ready else 503, media_type="application/json")
+
+
+def _add_docs(app: FastAPI) -> None:
+    """FastAPI's page loads its scripts from a public server; this one brings them along, so it works offline."""
+    app.mount("/docs/assets", StaticFiles(directory=str(swagger_ui_bundle.swagger_ui_path)), name="docs-assets")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        assets = {"swagger_js_url": "/docs/assets/swagger-ui-bundle.js", "swagger_css_url": "/docs/assets/swagger-ui.css", "swagger_favicon_url": "/docs/assets/favicon-32x32.png"}
+        return get_swagger_ui_html(openapi_url=str(app.openapi_url), title=app.title, **assets)
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(StarletteHTTPException)
+    async def refuse(_: Request, error: StarletteHTTPException) -> Response:
+        return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
+
+    @app.exception_handler(HeadraceError)
+    async def unavailable(_: Request, error: HeadraceError) -> Response:
+        return JSONResponse({"error": str(error)}, status_code=503, headers={"Retry-After": _RETRY_SECONDS})
+
+    @app.exception_handler(Exception)
+    async def fail(request: Request, _: Exception) -> Response:
+        return JSONResponse({"error": f"the server failed on {request.method} {request.url.path}; its own log says why"}, status_code=500)
+
+
+def _read_request_id(request: Request, requested_at: datetime) -> str:
+    """The caller's id, or one that begins with its instant: ids in the order of time let the lake skip files when it looks one up."""
+    given = request.headers.get("x-request-id")
+    if given is None:
+        return f"{requested_at:%Y%m%dT%H%M%S%fZ}-{token_hex(8)}"
+    if not _REQUEST_ID.fullmatch(given):
+        raise HTTPException(400, f"X-Request-ID must be 1 to 64 letters, digits, - or _; got {given[:64]!r}")
+    return given
+
+
+async def _read_body(request: Request) -> bytes:
+    """The body, refused as soon as it is too large, whatever its announced length."""
+    too_large = HTTPException(413, f"the body is larger than {MAX_BODY_BYTES} bytes; send at most {MAX_ROWS} rows at a time")
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise too_large
+    return bytes(body)
