@@ -8,10 +8,13 @@ import polars as pl
 
 from headrace.decisions import Decision, blocked, decide_all, passed
 from headrace.features.materialize import build_features, build_spine
+from headrace.features.online import publish
 from headrace.features.views import FeatureSet
 from headrace.lake import tables
 from headrace.lake.batches import build_batch_id, format_instant
 from headrace.lake.contracts import load_contract
+from headrace.lake.quality import TABLE as QUALITY
+from headrace.lake.quality import judge
 from headrace.lake.runs import Step, read_watermark
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -22,14 +25,26 @@ FRESHNESS_GATE = "freshness"
 
 
 def append_features(settings: Settings, case: UseCase, *, as_of: datetime, revision: int = 1) -> Step:
-    """Append the features of rows with `prediction_at` after the last slice and until `as_of` (UTC) to `gold.<use_case>_features`."""
+    """Append the features of rows with `prediction_at` after the last slice and until `as_of` (UTC) to `gold.<use_case>_features`.
+
+    The rows are judged by the contract of the feature table first; when it is broken, nothing is written but the report.
+    """
     table = case.table("gold", "features")
     after = read_watermark(settings, table, column="_as_of", below=as_of)
     inputs = read_inputs(settings, case, known_by=as_of)
     due = build_spine(case.features, inputs, after=after, until=as_of)
     rows = build_features(case.features, inputs, due).with_columns(pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias("_as_of"))
-    written = tables.append(settings, table, rows, batch_id=build_batch_id("featurize", case.name, format_instant(as_of), revision))
-    return Step(decision=passed("features", f"{written.rows} rows"), rows_read=due.height, rows_written=written.rows)
+    batch_id = build_batch_id("featurize", case.name, format_instant(as_of), revision)
+    report = judge(rows, load_contract(table))
+    if report.decision.passed:
+        tables.append(settings, table, rows, batch_id=batch_id)
+    tables.append(settings, QUALITY, report.as_rows(use_case=case.name, batch_id=batch_id), batch_id=batch_id)
+    return Step(decision=report.decision, rows_read=due.height, rows_written=rows.height if report.decision.passed else 0)
+
+
+def publish_online(settings: Settings, case: UseCase, *, as_of: datetime) -> None:
+    """Bring the online store to the last instant of the refresh grid at or before `as_of` (UTC); it never goes back."""
+    publish(settings.online_root / case.name, case.features, read_inputs(settings, case, known_by=as_of), as_of)
 
 
 def read_inputs(settings: Settings, case: UseCase, *, known_by: datetime, nouns: Iterable[str] | None = None) -> dict[str, pl.DataFrame]:

@@ -145,6 +145,13 @@ class _Loader(yaml.CSafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+def list_schema_differences(found: Mapping[str, pl.DataType], promised: Mapping[str, pl.DataType]) -> list[str]:
+    """How columns and types differ from those promised, one sentence each; none when they are equal, whatever their order."""
+    differences = [f"{name} ({dtype}) is missing" for name, dtype in promised.items() if name not in found]
+    differences += [f"{name} is not promised" for name in found if name not in promised]
+    return differences + [f"{name} is {found[name]}, expected {dtype}" for name, dtype in promised.items() if name in found and found[name] != dtype]
+
+
 @lru_cache(maxsize=256)
 def find_contract(table: str, folder: Path = CONTRACTS) -> Contract | None:
     """The contract of a table (an environment in front is ignored), or None when there is none.

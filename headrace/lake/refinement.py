@@ -12,13 +12,11 @@ from headrace.decisions import Decision, decide_all, passed
 from headrace.lake import quarantine, tables
 from headrace.lake.batches import build_batch_id
 from headrace.lake.contracts import REJECTED_SUFFIX, Contract, load_contract
-from headrace.lake.quality import VERDICT, judge
+from headrace.lake.quality import GATE, VERDICT, judge
+from headrace.lake.quality import TABLE as QUALITY
 from headrace.lake.runs import Step
 from headrace.settings import Settings
 from headrace.use_case import UseCase
-
-QUALITY = "metrics.data_quality"
-GATE = "data_quality"
 
 
 def refine_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime, revision: int = 1) -> Step:

@@ -2,20 +2,23 @@
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import polars as pl
 
 from headrace.decisions import Decision, blocked, decide_all, passed
+from headrace.features.materialize import FEATURES_VERSION
 from headrace.lake import tables
 from headrace.lake.batches import build_batch_id
 from headrace.lake.runs import build_row
 from headrace.models.baseline import load_baseline
-from headrace.models.candidate import read_candidate
+from headrace.models.candidate import CARD, METRICS, read_candidate, read_json
 from headrace.models.evaluation import log_losses
 from headrace.models.scorer import load_scorer
 from headrace.registry import challengers, comparison, compliance, history, versions
+from headrace.registry.compliance import VersionFacts
 from headrace.registry.history import Reign
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -30,14 +33,20 @@ def decide_compliance(settings: Settings, case: UseCase, challenger: versions.Ve
     """Gather what the version carries and judge it check by check."""
     folder = versions.candidate_folder(settings, challenger)
     rows = challengers.holdout_rows(settings, case, folder).head(REPRODUCED_ROWS)
-    facts = compliance.read_facts(
-        folder,
+    first, again = load_scorer(folder), load_scorer(folder)
+    declared = versions.read_signature(settings, challenger)
+    facts = VersionFacts(
+        features=first.features,
+        signature=None if declared is None else [name for name in declared if name != FEATURES_VERSION],
+        card=_read_text(folder / CARD),
         tags=challenger.tags,
-        has_signature=versions.has_signature(settings, challenger),
-        scores=load_scorer(folder).predict(rows),
-        scores_again=load_scorer(folder).predict(rows.reverse())[::-1],
+        table_versions=json.loads(challenger.tags.get("tables", "{}")),
+        metrics=read_json(folder / METRICS),
+        files=sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()),
+        first_scores=first.predict(rows),
+        repeated_scores=again.predict(rows),
     )
-    return decide_all("compliance", compliance.decide_compliance(facts, policy=case.policy, features=case.features))
+    return decide_all("compliance", compliance.decide_compliance(facts, policy=case.policy, forbidden=case.features.forbidden))
 
 
 def decide_comparison(settings: Settings, case: UseCase, challenger: versions.Version, *, as_of: datetime) -> Decision:
@@ -85,6 +94,10 @@ def record_verdict(settings: Settings, case: UseCase, challenger: versions.Versi
     approver = "automatic" if settings.approval == "automatic" else history.find_approval(settings, case, version=challenger)
     history.record_verdict(settings, case, challenger, verdict, as_of=as_of, approver=approver)
     return verdict
+
+
+def _read_text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 class Predictor(Protocol):

@@ -165,12 +165,14 @@ def candidate_folder(settings: Settings, version: Version) -> Path:
     return _model_folder(settings, version) / "data" / CANDIDATE_FOLDER
 
 
-def has_signature(settings: Settings, version: Version) -> bool:
-    """Whether the version's MLflow model declares its inputs and outputs."""
+def read_signature(settings: Settings, version: Version) -> list[str] | None:
+    """Names of the inputs that a version's MLflow model declares; None when it declares no inputs or no outputs."""
     from mlflow.models import Model
 
     signature = Model.load(str(_model_folder(settings, version))).signature
-    return signature is not None and bool(signature.inputs) and bool(signature.outputs)
+    if signature is None or not signature.inputs or not signature.outputs:
+        return None
+    return [str(name) for name in signature.inputs.input_names()]
 
 
 def _model_folder(settings: Settings, version: Version) -> Path:

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from headrace.errors import ServingError
 from headrace.lake import tables
 from headrace.serving.inference_log import list_segments, log_folder, read_segment
 from headrace.serving.request_rows import LoggedRow, format_rows, requests_table
 from headrace.settings import Settings
+from headrace.use_case import UseCase
 
 # About 100 MB at 1 KB per row, and an hour of 14 rows a second: longer than callers retry.
 REMEMBERED_ROWS = 50_000

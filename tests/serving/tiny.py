@@ -88,7 +88,7 @@ def _candidate(seed: int, features_version: int) -> Candidate:
     instants = dict.fromkeys(("as_of", "train_start", "train_end", "validation_start", "validation_end", "holdout_start", "holdout_end"), NOON)
     return Candidate(
         use_case="tiny", label="is_returned", features_version=features_version, features=FEATURES.names, categories={"shop": SHOPS},
-        calibration={}, params={}, best_round=10, seed=seed, provenance={}, **instants,
+        calibration={"method": "platt", "slope": 1.0, "intercept": 0.0}, params={}, best_round=10, seed=seed, provenance={}, **instants,
     )  # fmt: skip
 
 
