@@ -46,7 +46,7 @@ def build_features(feature_set: FeatureSet, inputs: Inputs, spine: pl.DataFrame)
         Key, `prediction_at`, `refreshed_at`, the carried columns, `features_version`, then the features in the order of
         `feature_set.names`. Grain: one row per spine row, in its order.
     """
-    rows = feature_set.on_demand(spine.with_columns(grid_instant(PREDICTION_AT, feature_set.refresh)))
+    rows = feature_set.on_demand(spine).with_columns(grid_instant(PREDICTION_AT, feature_set.refresh))
     for view in feature_set.views:
         on = [*view.entity, REFRESHED_AT]
         rows = rows.join(_compute(view, inputs, rows.select(on).unique()), on=on, how="left", nulls_equal=True, maintain_order="left")
@@ -70,16 +70,14 @@ def build_view_rows(view: FeatureView, inputs: Inputs, at: datetime) -> pl.DataF
 
 
 def select_feature_columns(feature_set: FeatureSet, rows: pl.DataFrame) -> pl.DataFrame:
-    """The columns of a feature row, in order and with their types: categories are strings, all others float64."""
-    types = {name: pl.String() if name in feature_set.categorical else pl.Float64() for name in feature_set.names}
-    return rows.select(
-        *feature_set.key,
-        PREDICTION_AT,
-        REFRESHED_AT,
-        *feature_set.carried,
-        pl.lit(feature_set.version, dtype=pl.Int64).alias(FEATURES_VERSION),
-        *(pl.col(name).cast(dtype) for name, dtype in types.items()),
-    )
+    """The columns of a feature row, in order and with their types; what a request lacks in front of them is left out.
+
+    Categories are strings, all other features float64. What is missing is null, never NaN.
+    """
+    front = [name for name in (*feature_set.key, PREDICTION_AT, REFRESHED_AT, *feature_set.carried) if name in rows.columns]
+    version = pl.lit(feature_set.version, dtype=pl.Int64).alias(FEATURES_VERSION)
+    numbers = {name: pl.col(name).cast(pl.Float64).fill_nan(None) for name in feature_set.names if name not in feature_set.categorical}
+    return rows.select(*front, version, *(numbers.get(name, pl.col(name).cast(pl.String)) for name in feature_set.names))
 
 
 def feature_hashes(rows: pl.DataFrame, features: Sequence[str]) -> pl.Series:
@@ -110,7 +108,7 @@ def _compute(view: FeatureView, inputs: Inputs, spine: pl.DataFrame) -> pl.DataF
         return spine.with_columns(pl.lit(None, dtype=pl.Float64).alias(feature) for feature in view.features)
     first, last = spine[REFRESHED_AT].min(), spine[REFRESHED_AT].max()
     rows = view.compute(spine, _recent(view, inputs, first=first, last=last))
-    return rows.select(*view.entity, REFRESHED_AT, *(pl.col(feature).cast(pl.Float64) for feature in view.features))
+    return rows.select(*view.entity, REFRESHED_AT, *(pl.col(feature).cast(pl.Float64).fill_nan(None) for feature in view.features))
 
 
 def _recent(view: FeatureView, inputs: Inputs, *, first: datetime, last: datetime) -> dict[str, pl.DataFrame]:

@@ -27,6 +27,9 @@ COLUMNS_CHECK = "columns_are_as_promised"
 _VERDICTS = {"result_format": "BOOLEAN_ONLY"}
 _DETAILS = {"result_format": "COMPLETE", "return_unexpected_index_query": False, "exclude_unexpected_values": True}
 
+# One result of Great Expectations: `success`, `exception`, and what its format adds.
+Result = Mapping[str, Any]
+
 _FINDINGS = pl.Schema({"row": pl.Int64, "check": pl.Int64, "name": pl.String})
 
 
@@ -162,23 +165,28 @@ def _find_columns(frame: pl.DataFrame, contract: Contract) -> Finding:
 
 
 def _find_by_great_expectations(frame: pl.DataFrame, contract: Contract, checks: Sequence[Check]) -> dict[str, Finding]:
-    by_frame = {
-        "rows": [check for check in checks if check.type is not None and check.level != "day"],
-        "days": [check for check in checks if check.type is not None and check.level == "day"],
-    }
-    frames = {"rows": frame.select(list(contract.columns))}
-    if by_frame["days"]:
-        frames["days"] = frame.group_by(pl.col(str(contract.event_time)).dt.date().alias("date")).agg(pl.len().cast(pl.Int64).alias("row_count")).sort("date")
-    findings: dict[str, Finding] = {}
-    for name, asked in by_frame.items():
-        results = _run_suite(frames[name], contract.table, asked, _VERDICTS)
-        unmet = [check for check in asked if check.name in results and results[check.name]["success"] is not True]
-        results |= _run_suite(frames[name], contract.table, unmet, _DETAILS)
-        findings |= {check.name: _read_result(check, results.get(check.name), frame.height) for check in asked}
-    return findings
+    asked = [check for check in checks if check.type is not None]
+    of_days = [check for check in asked if check.level == "day"]
+    of_rows = [check for check in asked if check.level != "day"]
+    results = _ask(frame.select(list(contract.columns)), contract.table, of_rows)
+    if of_days:
+        results |= _ask(_count_days(frame, str(contract.event_time)), contract.table, of_days)
+    return {check.name: _read_result(check, results.get(check.name), frame.height) for check in asked}
 
 
-def _run_suite(frame: pl.DataFrame, table: str, checks: list[Check], result_format: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _count_days(frame: pl.DataFrame, event_time: str) -> pl.DataFrame:
+    """Rows per UTC day. Grain: one row per day that has any."""
+    return frame.group_by(pl.col(event_time).dt.date().alias("date")).agg(pl.len().cast(pl.Int64).alias("row_count")).sort("date")
+
+
+def _ask(frame: pl.DataFrame, table: str, checks: list[Check]) -> dict[str, Result]:
+    """Ask for verdicts, then for the details of what is broken."""
+    results = _run_suite(frame, table, checks, _VERDICTS)
+    unmet = [check for check in checks if check.name in results and results[check.name]["success"] is not True]
+    return results | _run_suite(frame, table, unmet, _DETAILS)
+
+
+def _run_suite(frame: pl.DataFrame, table: str, checks: list[Check], result_format: Mapping[str, Any]) -> dict[str, Result]:
     """Results by name of the check. Great Expectations knows pandas only, and numbers rows by pandas' index: 0, 1, 2, ..."""
     if not checks:
         return {}
@@ -193,7 +201,7 @@ def _run_suite(frame: pl.DataFrame, table: str, checks: list[Check], result_form
     }
 
 
-def _read_result(check: Check, result: Mapping[str, Any] | None, row_count: int) -> Finding:
+def _read_result(check: Check, result: Result | None, row_count: int) -> Finding:
     if result is None:
         return Finding(check=check, is_passed=False, is_decided=False, reason="Great Expectations gave no result")
     if error := _read_exception(result["exception"]):
@@ -219,7 +227,7 @@ def _read_exception(info: Mapping[str, Any]) -> str | None:
     return last_line.split(":", 1)[0].rsplit(".", 1)[-1]
 
 
-def _explain_whole(check: Check, result: Mapping[str, Any]) -> str:
+def _explain_whole(check: Check, result: Result) -> str:
     """What was promised and, for counts and shares, what came; the maximum of a column would be some row's value."""
     is_count = check.level == "day" or "row_count" in str(check.type) or "proportion" in str(check.type)
     bounds = [f"{word} {check.kwargs[key]:g}" for word, key in (("at least", "min_value"), ("at most", "max_value")) if check.kwargs.get(key) is not None]

@@ -57,6 +57,11 @@ def identify(settings: Settings, case: UseCase, *, as_of: datetime) -> Identity:
     return Identity(model_id=hashlib.sha256(text.encode()).hexdigest()[:16], **parts)  # type: ignore[arg-type]
 
 
+def candidate_working_folder(settings: Settings, identity: Identity) -> Path:
+    """Where a candidate lies between its building and its registration."""
+    return settings.environment_home / "run" / identity.model_id / versions.CANDIDATE_FOLDER
+
+
 def build(settings: Settings, case: UseCase, identity: Identity) -> Decision:
     """Build the candidate's folder, unless the data do not allow an honest fit; a registered candidate is not built again."""
     if versions.find(settings, case, model_id=identity.model_id) is not None:
@@ -72,39 +77,33 @@ def build(settings: Settings, case: UseCase, identity: Identity) -> Decision:
 
 def register(settings: Settings, case: UseCase, identity: Identity) -> versions.Version:
     """Register the built candidate as a version, once, and make it the challenger. Its working folder is removed."""
-    folder = _folder(settings, identity)
+    folder = candidate_working_folder(settings, identity)
     version = versions.find(settings, case, model_id=identity.model_id)
     if version is None:
-        version = _register_new(settings, case, identity, folder)
+        tags = {"as_of": format_instant(identity.as_of), "commit": identity.commit, "code_hash": identity.code_hash, "stage": "staging"}
+        version = register_folder(settings, case, folder, model_id=identity.model_id, tags=tags, tables=identity.tables)
     versions.set_alias(settings, case, alias=versions.CHALLENGER, number=version.number)
     shutil.rmtree(folder.parent, ignore_errors=True)
     return version
 
 
-def _register_new(settings: Settings, case: UseCase, identity: Identity, folder: Path) -> versions.Version:
+def register_folder(
+    settings: Settings, case: UseCase, folder: Path, *, model_id: str, tags: Mapping[str, str], tables: Mapping[str, int]
+) -> versions.Version:
+    """Register a candidate's folder with everything that MLflow shows about it: parameters, figures, tags, tables."""
     candidate = read_candidate(folder)
-    figures = {name: value for name, value in read_json(folder / METRICS).items() if isinstance(value, float)}
-    tags = {
-        "use_case": case.name,
-        "owner": case.owner,
-        "as_of": format_instant(identity.as_of),
-        "commit": identity.commit,
-        "code_hash": identity.code_hash,
-        "features_version": str(case.features.version),
-        "tables": json.dumps(dict(identity.tables), sort_keys=True),
-        "stage": "staging",
-    }
-    params = {**candidate.params, "best_round": candidate.best_round, "seed": identity.seed, **{f"package.{n}": v for n, v in provenance.read_packages().items()}}
+    packages = {f"package.{name}": version for name, version in provenance.read_packages().items()}
+    of_case = {"use_case": case.name, "owner": case.owner, "features_version": str(case.features.version)}
     return versions.register(
         settings,
         case,
         folder,
-        model_id=identity.model_id,
+        model_id=model_id,
         signature=_build_signature(case),
-        params=params,
-        metrics=figures,
-        tags=tags,
-        tables=identity.tables,
+        params={**candidate.params, "best_round": candidate.best_round, "seed": candidate.seed, **packages},
+        metrics={name: value for name, value in read_json(folder / METRICS).items() if isinstance(value, float)},
+        tags={**of_case, **tags, "tables": json.dumps(dict(tables), sort_keys=True)},
+        tables=tables,
     )
 
 
@@ -121,13 +120,9 @@ def _provenance(identity: Identity) -> dict[str, object]:
     return {"tables": dict(identity.tables), "commit": identity.commit, "code_hash": identity.code_hash, "packages": provenance.read_packages()}
 
 
-def _folder(settings: Settings, identity: Identity) -> Path:
-    return settings.environment_home / "run" / identity.model_id / versions.CANDIDATE_FOLDER
-
-
 def _empty_folder(settings: Settings, identity: Identity) -> Path:
     """A fresh folder: what a killed run left in it must not be mistaken for this run's work."""
-    folder = _folder(settings, identity)
+    folder = candidate_working_folder(settings, identity)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

@@ -16,9 +16,10 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from headrace.errors import HeadraceError
+from headrace.serving.health import Health
 from headrace.serving.model_watcher import FindChampion
 from headrace.serving.request_model import MAX_ROWS, RequestModel
-from headrace.serving.server import Clock, Health, ModelServer, Pace
+from headrace.serving.server import Clock, ModelServer, Pace
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -93,14 +94,16 @@ def _add_predict(app: FastAPI, server: ModelServer) -> None:
     async def predict(request: Request) -> Response:
         """Score rows with the champion. Sent again with the same `X-Request-ID`, a request gets the same reply and is recorded once."""
         requested_at = server.clock()
-        request_id = _read_request_id(request, requested_at)
+        given = _read_request_id(request)
+        # Ids in the order of time let the lake skip files when it looks one up.
+        request_id = given or f"{requested_at:%Y%m%dT%H%M%S%fZ}-{token_hex(8)}"
         try:
             rows = model.read(await _read_body(request))
         except ValidationError as error:
             status, sentence = model.explain(error)
             raise HTTPException(status, sentence) from error
         try:
-            answered = await server.answer(rows, request_id=request_id, requested_at=requested_at)
+            answered = await server.answer(rows, request_id=request_id, is_new_id=given is None, requested_at=requested_at)
         except ValueError as error:
             raise HTTPException(409, str(error)) from error
         predictions = [{name: row[name] for name in Prediction.model_fields} for row in answered]
@@ -139,12 +142,9 @@ def _add_errors(app: FastAPI) -> None:
         return JSONResponse({"error": f"the server failed on {request.method} {request.url.path}; its own log says why"}, status_code=500)
 
 
-def _read_request_id(request: Request, requested_at: datetime) -> str:
-    """The caller's id, or one that begins with its instant: ids in the order of time let the lake skip files when it looks one up."""
+def _read_request_id(request: Request) -> str | None:
     given = request.headers.get("x-request-id")
-    if given is None:
-        return f"{requested_at:%Y%m%dT%H%M%S%fZ}-{token_hex(8)}"
-    if not _REQUEST_ID.fullmatch(given):
+    if given is not None and not _REQUEST_ID.fullmatch(given):
         raise HTTPException(400, f"X-Request-ID must be 1 to 64 letters, digits, - or _; got {given[:64]!r}")
     return given
 

@@ -1,25 +1,22 @@
 """Replies by request id, so that a caller who asks again is told the same, and the table holds what everybody was told.
 
-A repeat within the last `REMEMBERED_ROWS` rows gets the first reply, even from a server that was started in between, and
-is not logged again. An older repeat is scored anew; draining then keeps the row of the first reply.
+The latest replies of this process are in memory, those of earlier ones in the lake, where starting a server drains them.
 """
 
 import asyncio
+import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
 
 import polars as pl
 
 from headrace.lake import tables
-from headrace.serving.inference_log import list_segments, log_folder, read_segment
 from headrace.serving.request_rows import LoggedRow, format_rows, requests_table
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
-# About 100 MB at 1 KB per row, and an hour of 14 rows a second: longer than callers retry.
+# About 100 MB at 2 KB per row; the lake has the older ones.
 REMEMBERED_ROWS = 50_000
-REMEMBERED_FOR = timedelta(hours=1)
 
 Rows = Sequence[LoggedRow]
 
@@ -51,22 +48,9 @@ class Replies:
             self._remember(request_id, requests, asyncio.ensure_future(answer()))
         asked, reply = self._replies[request_id]
         if asked != requests:
-            raise ValueError(f"request id {request_id!r} was used before for other rows; send these with an id of their own")
+            raise repeated_id(request_id)
         # A caller who hangs up does not take the reply from another who waits for the same id.
         return await asyncio.shield(reply)
-
-    def restore(self, replies: Sequence[Rows]) -> None:
-        """Remember replies that were given before this server was started, oldest first; of two for one id the first counts.
-
-        Args:
-            replies: Rows of the requests table, one sequence per request, in the order they were asked.
-        """
-        for rows in replies:
-            request_id = split_row_id(rows[0]["request_id"])[0]
-            if request_id not in self._replies:
-                given: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
-                given.set_result(rows)
-                self._remember(request_id, [row["request"] for row in rows], given)
 
     def _remember(self, request_id: str, requests: list[str], reply: asyncio.Future[Rows]) -> None:
         self._replies[request_id] = (requests, reply)
@@ -80,36 +64,32 @@ class Replies:
         self._row_count -= len(requests)
 
 
-def split_row_id(row_id: str) -> tuple[str, int]:
-    """Request id and ordinal of a row's id."""
-    request_id, ordinal = row_id.rsplit("/", 1)
-    return request_id, int(ordinal)
+def read_reply(settings: Settings, case: UseCase, *, request_id: str, requests: list[str]) -> Rows | None:
+    """The reply that the lake holds for an id, or None.
 
-
-def read_replies(settings: Settings, case: UseCase, *, since: datetime, max_rows: int = REMEMBERED_ROWS) -> list[Rows]:
-    """Replies that earlier servers gave since an instant (UTC), oldest first, from the lake and from what is not drained yet.
+    Args:
+        settings: The environment whose lake is read.
+        case: The use case.
+        request_id: The caller's id.
+        requests: What is asked, one JSON text per row.
 
     Raises:
-        ServingError: A segment holds a line that no server wrote.
+        ValueError: The id was used for other rows.
     """
-    # The log is read before the lake: a segment that is drained in between is then found there.
-    logged: list[Rows] = []
-    for path in reversed(list_segments(log_folder(settings, case.name))):
-        try:
-            logged = [*read_segment(path).requests, *logged]
-        except FileNotFoundError:
-            continue
-        if sum(len(rows) for rows in logged) >= max_rows:
-            break
-    return [*_read_drained(settings, case, since=since, max_rows=max_rows), *logged]
-
-
-def _read_drained(settings: Settings, case: UseCase, *, since: datetime, max_rows: int) -> list[Rows]:
     table = requests_table(case.name)
     if tables.read_version(settings, table) is None:
-        return []
-    rows = tables.read(settings, table).filter(pl.col("requested_at") >= since).sort("requested_at", maintain_order=True).tail(max_rows).collect()
-    replies: dict[str, list[LoggedRow]] = {}
-    for row in format_rows(rows):
-        replies.setdefault(split_row_id(row["request_id"])[0], []).append(row)
-    return [sorted(reply, key=lambda row: split_row_id(row["request_id"])[1]) for reply in replies.values()]
+        return None
+    # Bounds rather than a prefix: they let the scan skip files by their statistics. "0" is the character after "/".
+    is_mine = pl.col("request_id").is_between(pl.lit(f"{request_id}/"), pl.lit(f"{request_id}0"), closed="none")
+    ordinal = pl.col("request_id").str.split("/").list.last().cast(pl.Int64)
+    rows = format_rows(tables.read(settings, table).filter(is_mine).collect().sort(ordinal))
+    if not rows:
+        return None
+    if [json.loads(row["request"]) for row in rows] != [json.loads(text) for text in requests]:
+        raise repeated_id(request_id)
+    return rows
+
+
+def repeated_id(request_id: str) -> ValueError:
+    """What a caller is told who uses an id twice."""
+    return ValueError(f"request id {request_id!r} was used before for other rows; send these with an id of their own")

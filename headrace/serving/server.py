@@ -70,9 +70,8 @@ class ModelServer:
         self._drain_problem: str | None = None
 
     async def start(self) -> None:
-        """Remember what was answered lately, begin to watch, log and drain."""
-        since = self.clock() - replies.REMEMBERED_FOR
-        self._replies.restore(await run_in_threadpool(replies.read_replies, self.settings, self.case, since=since))
+        """Drain what earlier servers left, so that their replies are found again; then watch, log and go on draining."""
+        await run_in_threadpool(self._drain)
         self._log = InferenceLog(log_folder(self.settings, self.case.name), clock=self.clock, max_age_seconds=self._pace.segment_seconds)
         await run_in_threadpool(self.watcher.start, wait_seconds=self._pace.first_look_seconds)
         self._drainer.start()
@@ -81,12 +80,13 @@ class ModelServer:
         """Close the log and drain it to the last line."""
         await run_in_threadpool(self._stop)
 
-    async def answer(self, rows: pl.DataFrame, *, request_id: str, requested_at: datetime) -> replies.Rows:
+    async def answer(self, rows: pl.DataFrame, *, request_id: str, is_new_id: bool, requested_at: datetime) -> replies.Rows:
         """Score rows, once per request id.
 
         Args:
             rows: The request columns. Grain: one row per row asked for.
             request_id: The caller's id, or a new one.
+            is_new_id: Whether the id was made for this request, so that nobody can have used it.
             requested_at: When the request arrived (UTC).
 
         Returns:
@@ -96,18 +96,28 @@ class ModelServer:
             ValueError: The id was used for other rows.
             ServingError, CandidateError: There is no champion, no online features, or no log.
         """
-        asked = rows.select(pl.struct(pl.all()).struct.json_encode().alias("request"))
+        asked = rows.select(pl.struct(pl.all()).struct.json_encode().alias("request")).to_series()
+        requests = asked.to_list()
 
         async def answer() -> replies.Rows:
-            reply = await run_in_threadpool(self._score, rows.with_columns(asked["request"]), request_id, requested_at)
+            earlier = None if is_new_id else await run_in_threadpool(self._read_reply, request_id, requests)
+            if earlier is not None:
+                return earlier
+            reply = await run_in_threadpool(self._score, rows, asked, request_id, requested_at)
             if self._log is None:
                 raise ServingError("the server was not started")
             await asyncio.wrap_future(self._log.append(reply))
             return reply
 
-        return await self._replies.answer_once(request_id, asked["request"].to_list(), answer)
+        return await self._replies.answer_once(request_id, requests, answer)
 
-    def _score(self, rows: pl.DataFrame, request_id: str, requested_at: datetime) -> list[LoggedRow]:
+    def _read_reply(self, request_id: str, requests: list[str]) -> replies.Rows | None:
+        try:
+            return replies.read_reply(self.settings, self.case, request_id=request_id, requests=requests)
+        except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
+            raise ServingError("the lake cannot tell whether this request id was used before; send the request without an id, or later") from error
+
+    def _score(self, rows: pl.DataFrame, asked: pl.Series, request_id: str, requested_at: datetime) -> list[LoggedRow]:
         champion = self._require_champion()
         features = build_request_features(self.case.features, self._store, rows)
         names = self.case.features.names
@@ -115,7 +125,7 @@ class ModelServer:
             pl.concat_str(pl.lit(f"{request_id}/"), pl.int_range(pl.len())).alias("request_id"),
             pl.lit(requested_at, dtype=pl.Datetime("us", "UTC")).alias("requested_at"),
             REFRESHED_AT,
-            rows["request"],
+            asked,
             pl.struct(names).struct.json_encode().alias("features"),
             pl.lit(self.case.features.version, dtype=pl.Int64).alias("features_version"),
             feature_hashes(features, names),

@@ -1,13 +1,15 @@
 import asyncio
-from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from headrace.errors import ServingError
 from headrace.serving.drain import drain
 from headrace.serving.inference_log import InferenceLog, log_folder
-from headrace.serving.replies import Replies, Rows, read_replies
+from headrace.serving.replies import Replies, Rows, read_reply
+from headrace.serving.request_rows import build_frame
+from headrace.settings import Settings
 from tests.serving.tiny import NOON, TINY, logged_rows, tiny_settings
 
 
@@ -86,27 +88,28 @@ def test_the_oldest_replies_are_forgotten_first() -> None:
     asyncio.run(ask())
 
 
-def test_replies_of_earlier_servers_are_read_from_lake_and_log(tmp_path: Path) -> None:
-    """One reply is drained, one is not, one is too old, and one id has two, of which the drained one counts."""
+def drain_requests(settings: Settings, *requests: list[dict[str, Any]]) -> None:
+    log = InferenceLog(log_folder(settings, "tiny"), clock=lambda: NOON)
+    for rows in requests:
+        log.append(rows).result(timeout=5)
+    log.close()
+    drain(settings, TINY)
+
+
+def test_a_reply_of_an_earlier_server_is_found_in_the_lake(tmp_path: Path) -> None:
+    settings, told = tiny_settings(tmp_path), logged_rows("a", count=12)
+    text = told[0]["request"]
+    assert read_reply(settings, TINY, request_id="a", requests=[text] * 12) is None
+    drain_requests(settings, logged_rows("a-", count=1), told, logged_rows("ab", count=1))
+    found = read_reply(settings, TINY, request_id="a", requests=[text] * 12)
+    assert found is not None
+    assert build_frame([found]).equals(build_frame([told]))
+    assert read_reply(settings, TINY, request_id="b", requests=[text]) is None
+
+
+@pytest.mark.parametrize("requests", [['{"shop":"south"}'], ['{"shop":"north"}'] * 2])
+def test_an_id_that_an_earlier_server_saw_with_other_rows_is_refused(tmp_path: Path, requests: list[str]) -> None:
     settings = tiny_settings(tmp_path)
-    old = logged_rows("old", instant=NOON - timedelta(hours=2))
-    for batch in ([old, logged_rows("drained", count=12), logged_rows("twice", probability=0.1)], [logged_rows("logged"), logged_rows("twice", probability=0.2)]):
-        drain(settings, TINY)
-        log = InferenceLog(log_folder(settings, "tiny"), clock=lambda: NOON)
-        for rows in batch:
-            log.append(rows).result(timeout=5)
-        log.close()
-
-    async def ask() -> None:
-        replies, answers = Replies(), Answers()
-        replies.restore(read_replies(settings, TINY, since=NOON - timedelta(hours=1)))
-        text = logged_rows("a")[0]["request"]
-        drained = await replies.answer_once("drained", [text] * 12, answers)
-        assert [row["request_id"] for row in drained] == [f"drained/{ordinal}" for ordinal in range(12)]
-        assert (await replies.answer_once("logged", [text], answers))[0]["request_id"] == "logged/0"
-        assert (await replies.answer_once("twice", [text], answers))[0]["probability_fraction"] == 0.1
-        assert answers.count == 0
-        await replies.answer_once("old", [text], answers)
-        assert answers.count == 1
-
-    asyncio.run(ask())
+    drain_requests(settings, logged_rows("a"))
+    with pytest.raises(ValueError, match="used before for other rows"):
+        read_reply(settings, TINY, request_id="a", requests=requests)

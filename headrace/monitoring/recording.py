@@ -1,0 +1,207 @@
+"""Monitoring as rows: gathers predictions, labels and features from the lake, has them measured, appends what came out."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from headrace.decisions import passed
+from headrace.lake import runs, tables
+from headrace.lake.batches import build_batch_id, format_instant
+from headrace.lake.contracts import load_contract
+from headrace.lake.runs import Step
+from headrace.models.baseline import load_baseline
+from headrace.models.candidate import DRIFT_REFERENCE, METRICS, read_candidate, read_json
+from headrace.models.scorer import load_scorer
+from headrace.monitoring import drift, performance, retraining
+from headrace.monitoring.retraining import RetrainDecision, RetrainFacts
+from headrace.monitoring.windows import Window, list_windows
+from headrace.registry import history, scoring, versions
+from headrace.registry.history import Reign
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+
+PERFORMANCE, DRIFT, DECISIONS = "metrics.model_performance", "metrics.drift", "metrics.retrain_decisions"
+
+# Four whole weeks: every weekday counts the same, and a month of flights gives full samples.
+DRIFT_WINDOW = timedelta(days=28)
+YEAR = timedelta(days=364)
+
+
+def append_performance(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
+    """Append the live metrics of every window whose last label was due since the last run and until `as_of` (UTC)."""
+    predictions = tables.read(settings, case.table("inference", "predictions")).filter(pl.col("prediction_at") <= as_of).collect()
+    if predictions.is_empty():
+        return Step(decision=passed("performance", "nothing was predicted yet"), rows_read=0, rows_written=0)
+    first = predictions["prediction_at"].min()
+    windows = _list_new(settings, case, first=_instant(first), as_of=as_of, length=case.policy.window, delay=case.label.matures_after)
+    rows = _join_outcomes(settings, case, predictions, windows=windows, as_of=as_of)
+    written = 0
+    for window in windows:
+        measured = performance.measure_window(_within(rows, window), window=window, slices=case.policy.slices)
+        written += _append_window(settings, case, PERFORMANCE, measured, window)
+    return Step(decision=passed("performance", f"{len(windows)} windows measured"), rows_read=rows.height, rows_written=written)
+
+
+def append_drift(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
+    """Append the drift of every four-week window that ended since the last run and until `as_of` (UTC), once there is a champion."""
+    reigns = history.read_reigns(settings, case)
+    if not reigns:
+        return Step(decision=passed("drift", "there is no champion whose inputs could drift"), rows_read=0, rows_written=0)
+    rows = tables.read(settings, case.table("gold", "features")).filter(pl.col("prediction_at") <= as_of).collect()
+    windows = _list_new(settings, case, first=reigns[0].since, as_of=as_of, length=DRIFT_WINDOW)
+    read_count, written = 0, 0
+    for window in windows:
+        reign = _reign_during(reigns, window)
+        current = _within(rows, window)
+        if reign is None or current.is_empty():
+            continue
+        read_count += current.height
+        written += _append_window(settings, case, DRIFT, _measure_drift(settings, case, rows, current, window=window, reign=reign), window)
+    return Step(decision=passed("drift", f"{len(windows)} windows measured"), rows_read=read_count, rows_written=written)
+
+
+def decide_retraining(settings: Settings, case: UseCase, *, as_of: datetime) -> RetrainDecision:
+    """The policy's answer at `as_of` (UTC); it is given once, and read back afterwards."""
+    batch_id = build_batch_id("retrain", case.name, format_instant(as_of))
+    if tables.is_written(settings, DECISIONS, batch_id=batch_id):
+        is_mine = (pl.col("use_case") == case.name) & (pl.col("as_of") == as_of)
+        row = tables.read(settings, DECISIONS).filter(is_mine).collect().row(0, named=True)
+        return RetrainDecision(should_retrain=row["should_retrain"], trigger=row["trigger"], reason=row["reason"], evidence=json.loads(row["evidence"]))
+    decision = retraining.decide_retraining(_gather_facts(settings, case, as_of=as_of), case.policy)
+    row = {
+        "use_case": case.name,
+        "as_of": as_of,
+        "should_retrain": decision.should_retrain,
+        "trigger": decision.trigger,
+        "reason": decision.reason,
+        "evidence": json.dumps(dict(decision.evidence), sort_keys=True),
+    }
+    tables.append(settings, DECISIONS, runs.build_row(DECISIONS, row), batch_id=batch_id)
+    return decision
+
+
+def _list_new(
+    settings: Settings, case: UseCase, *, first: datetime, as_of: datetime, length: timedelta, delay: timedelta = timedelta(0)
+) -> list[Window]:
+    """Windows that became complete since the last finished run of `monitor`; windows of a killed run come again and are skipped one by one."""
+    ends = [end for end in runs.read_finished(settings, case.name, "monitor")["as_of"].to_list() if end < as_of]
+    return list_windows(first=first, after=max(ends, default=None), until=as_of, length=length, delay=delay)
+
+
+def _append_window(settings: Settings, case: UseCase, table: str, measured: pl.DataFrame, window: Window) -> int:
+    """Append a window's rows once; the number of rows that the table has of it."""
+    batch_id = build_batch_id("monitor", case.name, format_instant(window[0]))
+    if measured.is_empty():
+        return 0
+    rows = measured.with_columns(pl.lit(case.name).alias("use_case")).select(list(load_contract(table).schema))
+    return tables.append(settings, table, rows, batch_id=batch_id).rows
+
+
+def _join_outcomes(settings: Settings, case: UseCase, predictions: pl.DataFrame, *, windows: Sequence[Window], as_of: datetime) -> pl.DataFrame:
+    """Predictions of the windows with slices, label and the business rule's own probability."""
+    if not windows:
+        return predictions.clear()
+    due = predictions.filter(pl.col("prediction_at").is_between(windows[0][0], windows[-1][1], closed="left"))
+    key = list(case.features.key)
+    features = tables.read(settings, case.table("gold", "features")).select(*key, *dict.fromkeys([*case.policy.slices, *case.policy.baseline])).collect()
+    labels = scoring.build_labels(settings, case, known_by=as_of).select(*key, pl.col(case.label.name).alias(performance.LABEL))
+    joined = due.join(features, on=key, how="left").join(labels, on=key, how="left")
+    parts = [
+        part.with_columns(pl.Series(performance.BASELINE, _load_rule(settings, case, part).predict(part), dtype=pl.Float64))
+        for part in joined.sort("model_version", "prediction_at", *key).partition_by("model_version", maintain_order=True)
+    ]
+    return pl.concat(parts) if parts else joined
+
+
+def _load_rule(settings: Settings, case: UseCase, part: pl.DataFrame):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    version = versions.read(settings, case, number=part["model_version"][0])
+    return load_baseline(versions.candidate_folder(settings, version))
+
+
+def _measure_drift(settings: Settings, case: UseCase, rows: pl.DataFrame, current: pl.DataFrame, *, window: Window, reign: Reign) -> pl.DataFrame:
+    """Both views of one window. Predictions of the champion are compared like a feature, so that outputs are watched too."""
+    folder = versions.candidate_folder(settings, versions.read(settings, case, number=reign.version))
+    scorer = load_scorer(folder, threads=settings.threads)
+    season, season_name = _find_season(rows, window)
+    references = {
+        "training": (pl.read_parquet(folder / DRIFT_REFERENCE), f"training rows of version {reign.version}"),
+        "season": (season, season_name),
+    }
+    start, end = (pl.lit(instant).cast(pl.Datetime("us", "UTC")) for instant in window)
+    categorical = [name for name in case.features.names if name in case.features.categorical]
+    numerical = [name for name in case.features.names if name not in categorical]
+
+    def prepare(frame: pl.DataFrame) -> pl.DataFrame:
+        key = [name for name in ("prediction_at", *case.features.key, *case.features.names) if name in frame.columns]
+        sample = drift.sample_rows(frame, limit=case.policy.drift_sample_rows, seed=settings.seed, key=key)
+        return sample.with_columns(pl.Series(drift.PREDICTION, scorer.predict(sample), dtype=pl.Float64))
+
+    sample = prepare(current)
+    parts = []
+    for view, (reference, name) in references.items():
+        measured = drift.measure_drift(
+            sample, prepare(reference), numerical=[*numerical, drift.PREDICTION], categorical=categorical, threshold=case.policy.drift_threshold
+        )
+        parts.append(measured.with_columns(pl.lit(view).alias("view"), pl.lit(name).alias("reference")))
+    return pl.concat(parts).with_columns(start.alias("window_start"), end.alias("window_end"))
+
+
+def _find_season(rows: pl.DataFrame, window: Window) -> tuple[pl.DataFrame, str]:
+    """Rows of the same weeks a year earlier; in a lake that is younger, of the four weeks before, which lie in nearly the same season."""
+    year_ago = _within(rows, (window[0] - YEAR, window[1] - YEAR))
+    if year_ago.height >= drift.MIN_VALUES:
+        return year_ago, "the same weeks a year earlier"
+    return _within(rows, (window[0] - DRIFT_WINDOW, window[0])), "the four weeks before"
+
+
+def _gather_facts(settings: Settings, case: UseCase, *, as_of: datetime) -> RetrainFacts:
+    reign = history.read_reign(settings, case, as_of=as_of)
+    trainings = [run["as_of"] for run in runs.read_finished(settings, case.name, "train").iter_rows(named=True) if run["as_of"] < as_of]
+    last = max(trainings, default=None)
+    labels = scoring.build_labels(settings, case, known_by=as_of).filter(pl.col(case.label.name).is_not_null())
+    new = labels if last is None else labels.filter(pl.col("label_known_at") > last)
+    champion_as_of, reference = None, None
+    if reign is not None:
+        folder = versions.candidate_folder(settings, versions.read(settings, case, number=reign.version))
+        champion_as_of = read_candidate(folder).as_of
+        reference = read_json(folder / METRICS).get(case.policy.performance_metric.replace("live/", "holdout/"))
+    return RetrainFacts(
+        as_of=as_of,
+        champion_as_of=champion_as_of,
+        trainings=sorted(trainings),
+        new_label_count=new.height,
+        reference_metric=reference,
+        live_metrics=_read_live_metrics(settings, case, reign, as_of=as_of) if reign else [],
+        drifted_fractions=_read_drifted_fractions(settings, case, reign, as_of=as_of) if reign else [],
+    )
+
+
+def _read_live_metrics(settings: Settings, case: UseCase, reign: Reign, *, as_of: datetime) -> list[float | None]:
+    """The watched metric on the windows that the champion served from begin to end, oldest first."""
+    is_mine = (pl.col("use_case") == case.name) & (pl.col("model_version") == reign.version) & (pl.col("slice_column") == performance.ALL)
+    is_watched = (pl.col("metric") == case.policy.performance_metric) & (pl.col("window_start") >= reign.since) & (pl.col("window_end") <= as_of)
+    return tables.read(settings, PERFORMANCE).filter(is_mine & is_watched).sort("window_start").collect()["value"].to_list()
+
+
+def _read_drifted_fractions(settings: Settings, case: UseCase, reign: Reign, *, as_of: datetime) -> list[float | None]:
+    """Share of drifted features per window of the champion's reign, in the view that the policy reads, oldest first."""
+    is_mine = (pl.col("use_case") == case.name) & (pl.col("view") == case.policy.drift_view) & (pl.col("feature") != drift.PREDICTION)
+    in_reign = (pl.col("window_end") > reign.since) & (pl.col("window_end") <= as_of)
+    found = tables.read(settings, DRIFT).filter(is_mine & in_reign).group_by("window_start").agg(pl.col("is_drifted").mean()).sort("window_start").collect()
+    return found["is_drifted"].to_list()
+
+
+def _reign_during(reigns: Sequence[Reign], window: Window) -> Reign | None:
+    """The champion in force at the end of a window."""
+    earlier = [reign for reign in reigns if reign.since < window[1]]
+    return earlier[-1] if earlier else None
+
+
+def _within(rows: pl.DataFrame, window: Window) -> pl.DataFrame:
+    return rows.filter(pl.col("prediction_at").is_between(window[0], window[1], closed="left"))
+
+
+def _instant(value: object) -> datetime:
+    return datetime.fromisoformat(str(value)).astimezone(UTC)

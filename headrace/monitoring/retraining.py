@@ -1,0 +1,136 @@
+"""Whether to train again: a pure policy over what monitoring has measured.
+
+Triggers ask for a training (no champion, its age, a drop in performance that lasts, drift that lasts); brakes hold it back
+(cool-down, budget, too few new labels). A figure that is missing is never read as fine: it is counted and named.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from headrace.use_case import Policy
+
+Trigger = Literal["none", "first", "schedule", "performance", "drift"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainFacts:
+    """What is known at the instant of the decision.
+
+    Attributes:
+        as_of: The instant (UTC).
+        champion_as_of: Instant (UTC) whose knowledge the champion was built from; None: there is no champion.
+        trainings: Instants (UTC) of all trainings that were started before, oldest first.
+        new_label_count: Labels that became known since the last training; all of them when there was none.
+        reference_metric: The champion's own figure on its holdout for the metric that the policy watches; None: unknown.
+        live_metrics: That metric on the champion's complete windows, oldest first; None where it could not be computed.
+        drifted_fractions: Share of drifted features (0 to 1) in each window of the view that the policy reads, oldest
+            first; None where no feature could be compared.
+    """
+
+    as_of: datetime
+    champion_as_of: datetime | None
+    trainings: Sequence[datetime]
+    new_label_count: int
+    reference_metric: float | None
+    live_metrics: Sequence[float | None]
+    drifted_fractions: Sequence[float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainDecision:
+    """Whether to train, what asked for it, why, and the figures."""
+
+    should_retrain: bool
+    trigger: Trigger
+    reason: str
+    evidence: Mapping[str, float | str]
+
+
+def decide_retraining(facts: RetrainFacts, policy: Policy) -> RetrainDecision:
+    """Ask the triggers in order of urgency, then the brakes."""
+    trigger, reason = _find_trigger(facts, policy)
+    evidence = _gather_evidence(facts, policy)
+    if trigger == "none":
+        return RetrainDecision(should_retrain=False, trigger=trigger, reason=reason, evidence=evidence)
+    brake = _find_brake(facts, policy, trigger)
+    if brake is not None:
+        return RetrainDecision(should_retrain=False, trigger=trigger, reason=f"{reason}; held back: {brake}", evidence=evidence)
+    return RetrainDecision(should_retrain=True, trigger=trigger, reason=reason, evidence=evidence)
+
+
+def _find_trigger(facts: RetrainFacts, policy: Policy) -> tuple[Trigger, str]:
+    if facts.champion_as_of is None:
+        return "first", "there is no champion"
+    drop = _find_drop(facts, policy)
+    if drop is not None:
+        return "performance", drop
+    drift = _find_drift(facts, policy)
+    if drift is not None:
+        return "drift", drift
+    age = facts.as_of - facts.champion_as_of
+    if age >= policy.max_age:
+        return "schedule", f"the champion is {age.days} days old, {policy.max_age.days} are allowed"
+    return "none", f"the champion is {age.days} days old and holds: {_describe_watch(facts, policy)}"
+
+
+def _find_drop(facts: RetrainFacts, policy: Policy) -> str | None:
+    """Performance that was worse than the champion's own holdout by the policy's bar in all of its newest windows."""
+    newest = _newest(facts.live_metrics, policy)
+    reference = facts.reference_metric
+    if reference is None or not math.isfinite(reference) or len(newest) < policy.persistence:
+        return None
+    drops = [value - reference for value in newest if value is not None and math.isfinite(value)]
+    if len(drops) < policy.persistence or min(drops) < policy.max_performance_drop:
+        return None
+    listed = ", ".join(f"{drop:+.4f}" for drop in drops)
+    return f"{policy.performance_metric} lay {listed} above the holdout's {reference:.4f} in {policy.persistence} windows running, {policy.max_performance_drop:+.4f} is allowed"
+
+
+def _find_drift(facts: RetrainFacts, policy: Policy) -> str | None:
+    """Drift of enough features in all of the newest windows."""
+    newest = [share for share in _newest(facts.drifted_fractions, policy) if share is not None and math.isfinite(share)]
+    if len(newest) < policy.persistence or min(newest) < policy.max_drifted_fraction:
+        return None
+    listed = ", ".join(f"{share:.0%}" for share in newest)
+    return f"{listed} of the features drifted ({policy.drift_view} view) in {policy.persistence} windows running, {policy.max_drifted_fraction:.0%} is the bar"
+
+
+def _find_brake(facts: RetrainFacts, policy: Policy, trigger: Trigger) -> str | None:
+    """Why a wanted training has to wait, or None."""
+    last = facts.trainings[-1] if facts.trainings else None
+    if last is not None and facts.as_of - last < policy.cool_down:
+        return f"the last training was {(facts.as_of - last).days} days ago, the cool-down is {policy.cool_down.days}"
+    spent = sum(1 for training in facts.trainings if facts.as_of - training < policy.budget_window)
+    if spent >= policy.budget:
+        return f"{spent} trainings in {policy.budget_window.days} days, the budget is {policy.budget}"
+    if trigger != "first" and facts.new_label_count < policy.min_new_labels:
+        return f"{facts.new_label_count} new labels since the last training, {policy.min_new_labels} are needed"
+    return None
+
+
+def _newest(values: Sequence[float | None], policy: Policy) -> Sequence[float | None]:
+    return values[-policy.persistence :]
+
+
+def _describe_watch(facts: RetrainFacts, policy: Policy) -> str:
+    """What the newest figures say, missing ones named: nobody should read silence as health."""
+    value = facts.live_metrics[-1] if facts.live_metrics else None
+    share = facts.drifted_fractions[-1] if facts.drifted_fractions else None
+    metric = f"{policy.performance_metric} " + (f"{value:.4f}" if value is not None else "not measured")
+    if facts.reference_metric is not None:
+        metric += f" against {facts.reference_metric:.4f} on its holdout"
+    return f"{metric}, drift " + (f"{share:.0%} of features" if share is not None else "not measured")
+
+
+def _gather_evidence(facts: RetrainFacts, policy: Policy) -> dict[str, float | str]:
+    listed = {"live_metrics": facts.live_metrics, "drifted_fractions": facts.drifted_fractions}
+    evidence: dict[str, float | str] = {name: ", ".join("missing" if v is None else f"{v:.4f}" for v in _newest(values, policy)) for name, values in listed.items()}
+    evidence |= {"new_label_count": float(facts.new_label_count), "training_count": float(len(facts.trainings)), "performance_metric": policy.performance_metric}
+    if facts.reference_metric is not None:
+        evidence["reference_metric"] = facts.reference_metric
+    if facts.champion_as_of is not None:
+        evidence["champion_age_days"] = (facts.as_of - facts.champion_as_of) / timedelta(days=1)
+    return evidence
