@@ -44,7 +44,7 @@ def append_features(settings: Settings, case: UseCase, *, as_of: datetime, revis
 
 def publish_online(settings: Settings, case: UseCase, *, as_of: datetime) -> None:
     """Bring the online store to the last instant of the refresh grid at or before `as_of` (UTC); it never goes back."""
-    publish(settings.online_root / case.name, case.features, read_inputs(settings, case, known_by=as_of), as_of)
+    publish(settings.online_root / case.name, case.features, read_inputs(settings, case, known_by=as_of), as_of=as_of)
 
 
 def read_inputs(settings: Settings, case: UseCase, *, known_by: datetime, nouns: Iterable[str] | None = None) -> dict[str, pl.DataFrame]:

@@ -73,7 +73,22 @@ def _find_trigger(facts: RetrainFacts, policy: Policy) -> tuple[Trigger, str]:
     age = facts.as_of - facts.champion_as_of
     if age >= policy.max_age:
         return "schedule", f"the champion is {age.days} days old, {policy.max_age.days} are allowed"
+    gaps = _find_gaps(facts, policy)
+    if gaps:
+        return "none", f"the champion is {age.days} days old; cannot be judged: {', '.join(gaps)}"
     return "none", f"the champion is {age.days} days old and holds: {_describe_watch(facts, policy)}"
+
+
+def _find_gaps(facts: RetrainFacts, policy: Policy) -> list[str]:
+    """What the policy watches and cannot judge, by name: nobody should read silence as health."""
+    gaps = []
+    if facts.reference_metric is None or not math.isfinite(facts.reference_metric):
+        gaps.append("performance (the champion has no figure of its holdout)")
+    elif not facts.live_metrics or facts.live_metrics[-1] is None or not math.isfinite(facts.live_metrics[-1]):
+        gaps.append("performance (the newest window has no figure)")
+    if not facts.drifted_fractions or facts.drifted_fractions[-1] is None:
+        gaps.append("drift (the newest window has no figure)")
+    return gaps
 
 
 def _find_drop(facts: RetrainFacts, policy: Policy) -> str | None:
@@ -116,13 +131,10 @@ def _newest(values: Sequence[float | None], policy: Policy) -> Sequence[float | 
 
 
 def _describe_watch(facts: RetrainFacts, policy: Policy) -> str:
-    """What the newest figures say, missing ones named: nobody should read silence as health."""
-    value = facts.live_metrics[-1] if facts.live_metrics else None
-    share = facts.drifted_fractions[-1] if facts.drifted_fractions else None
-    metric = f"{policy.performance_metric} " + (f"{value:.4f}" if value is not None else "not measured")
-    if facts.reference_metric is not None:
-        metric += f" against {facts.reference_metric:.4f} on its holdout"
-    return f"{metric}, drift " + (f"{share:.0%} of features" if share is not None else "not measured")
+    return (
+        f"{policy.performance_metric} {facts.live_metrics[-1]:.4f} against {facts.reference_metric:.4f} on its holdout, "
+        f"{facts.drifted_fractions[-1]:.0%} of features drifted"
+    )
 
 
 def _gather_evidence(facts: RetrainFacts, policy: Policy) -> dict[str, float | str]:
