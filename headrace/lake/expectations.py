@@ -114,7 +114,7 @@ def _column_checks(name: str, column: Column) -> Iterator[Check]:
     if column.range is not None:
         low, high = column.range
         unit = f" {column.unit}" if column.unit else ""
-        bounds = " and ".join([f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None))
+        bounds = " and ".join(f"{word} {bound:g}" for word, bound in (("at least", low), ("at most", high)) if bound is not None)
         yield check("is_in_range", "expect_column_values_to_be_between", f"{name} is {bounds}{unit}", min_value=low, max_value=high)
 
 
