@@ -34,10 +34,13 @@ def passed(gate: str, reason: str, evidence: Mapping[str, float | str] | None = 
 
 
 def decide_all(gate: str, decisions: Sequence[Decision]) -> Decision:
-    """Pass when every decision passed; no decisions at all is a gate that did not run, so it blocks."""
+    """Pass when every decision passed; no decisions at all is a gate that did not run, so it blocks. Evidence is kept together."""
     if not decisions:
         return blocked(gate, "no check ran")
+    evidence = {name: value for decision in decisions for name, value in decision.evidence.items()}
     refusals = [decision for decision in decisions if not decision.passed]
     if refusals:
-        return blocked(gate, "; ".join(f"{refusal.gate}: {refusal.reason}" for refusal in refusals))
-    return passed(gate, f"{len(decisions)} checks passed")
+        return blocked(gate, "; ".join(f"{refusal.gate}: {refusal.reason}" for refusal in refusals), evidence)
+    # Two reasons can be read at once; of more, their number says enough.
+    reason = "; ".join(decision.reason for decision in decisions) if len(decisions) <= 2 else f"{len(decisions)} checks passed"
+    return passed(gate, reason, evidence)

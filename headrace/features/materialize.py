@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from headrace.errors import UseCaseError
 from headrace.features.views import REFRESHED_AT, FeatureSet, FeatureView, Inputs
 from headrace.features.windows import KNOWN_AT
 
@@ -24,7 +25,8 @@ def floor_to_grid(instant: datetime, refresh: timedelta) -> datetime:
 
 def grid_instant(column: str, refresh: timedelta) -> pl.Expr:
     """`floor_to_grid` for a column of instants (UTC)."""
-    return (pl.col(column) - pl.duration(microseconds=pl.col(column).cast(pl.Int64) % (refresh // timedelta(microseconds=1)))).alias(REFRESHED_AT)
+    since_grid = pl.col(column).cast(pl.Int64) % (refresh // timedelta(microseconds=1))
+    return (pl.col(column) - pl.duration(microseconds=since_grid)).alias(REFRESHED_AT)
 
 
 def build_spine(feature_set: FeatureSet, inputs: Inputs, *, after: datetime | None, until: datetime) -> pl.DataFrame:
@@ -61,9 +63,14 @@ def build_view_rows(view: FeatureView, inputs: Inputs, at: datetime) -> pl.DataF
 
     Returns:
         Entity columns, then the features (float64). Grain: one row per entity, the unknown one first.
+
+    Raises:
+        UseCaseError: No input has all entity columns.
     """
     recent = _recent(view, inputs, first=at, last=at)
     named = [rows.select(view.entity) for rows in recent.values() if set(view.entity) <= set(rows.columns)]
+    if not named:
+        raise UseCaseError(f"view {view.name} has no input with all of {', '.join(view.entity)}; its entities are read from one")
     unknown = pl.DataFrame({column: [None] for column in view.entity}, schema={column: named[0].schema[column] for column in view.entity})
     spine = pl.concat([unknown, pl.concat(named).drop_nulls().unique().sort(view.entity)])
     return _compute(view, recent, spine.with_columns(pl.lit(at, dtype=_INSTANT).alias(REFRESHED_AT))).drop(REFRESHED_AT)
@@ -112,8 +119,6 @@ def _compute(view: FeatureView, inputs: Inputs, spine: pl.DataFrame) -> pl.DataF
 
 
 def _recent(view: FeatureView, inputs: Inputs, *, first: datetime, last: datetime) -> dict[str, pl.DataFrame]:
-    """Input rows that became known after the lookback of the first instant and by the last one."""
-    return {
-        noun: inputs[noun].filter(pl.col(KNOWN_AT).is_between(pl.lit(first - view.lookback), pl.lit(last), closed="right"))
-        for noun in view.inputs
-    }
+    """Input rows that became known within the lookback of the first instant, both ends included, and by the last one."""
+    is_read = pl.col(KNOWN_AT).is_between(pl.lit(first - view.lookback), pl.lit(last))
+    return {noun: inputs[noun].filter(is_read) for noun in view.inputs}

@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -53,7 +53,7 @@ class StoreState:
     entity_count: int
 
 
-def publish(root: Path, feature_set: FeatureSet, inputs: Inputs, *, as_of: datetime) -> StoreState:
+def publish(root: Path, feature_set: FeatureSet, inputs: Inputs, as_of: datetime) -> StoreState:
     """Fill the store for the last instant of the grid at or before `as_of` (UTC).
 
     A store that is at a later instant of the same features version stays as it is: a run that comes late takes nothing back.
@@ -88,10 +88,7 @@ class OnlineStore:
     """A store as the server reads it: read-only, beside a publisher in this or another process."""
 
     def __init__(self, root: Path) -> None:
-        """
-        Args:
-            root: Folder of the store, one per use case. It may not exist yet.
-        """
+        """Name the folder of the store, one per use case; it may not exist yet."""
         self.root = root
 
     def read_state(self) -> StoreState | None:
@@ -119,9 +116,8 @@ class OnlineStore:
         if not _is_store(self.root):
             raise ServingError(f"online store {self.root} is empty; run the flow featurize, which fills it")
         with _open(self.root, is_writer=False) as transaction:
-            state = _read_state(transaction)
-            _check_state(state, feature_set, self.root)
-            values = {name: [transaction.get(key) or transaction.get(_unknown_key(name)) for key in wanted] for name, wanted in keys.items()}
+            state = _require_state(transaction, feature_set, self.root)
+            values = {name: [_get(transaction, key) or _get(transaction, _unknown_key(name)) for key in wanted] for name, wanted in keys.items()}
         features = [series for view in feature_set.views for series in _decode(view, values[view.name])]
         return rows.with_columns(pl.lit(state.refreshed_at, dtype=pl.Datetime("us", "UTC")).alias(REFRESHED_AT), *features)
 
@@ -145,9 +141,11 @@ def build_request_features(feature_set: FeatureSet, store: OnlineStore, rows: pl
 
 
 @contextmanager
-def _open(root: Path, *, is_writer: bool) -> Iterator[lmdb.Transaction]:
+def _open(root: Path, *, is_writer: bool) -> Generator[lmdb.Transaction]:
     """One transaction on the store; LMDB's own errors become ours."""
     try:
+        if is_writer:
+            root.mkdir(parents=True, exist_ok=True)
         with (
             _ONE_HANDLE,
             lmdb.open(str(root), map_size=_MAP_BYTES, readonly=not is_writer, create=is_writer) as environment,
@@ -157,14 +155,13 @@ def _open(root: Path, *, is_writer: bool) -> Iterator[lmdb.Transaction]:
                 # A reader that was killed keeps its place, and with it the pages it was reading.
                 environment.reader_check()
             yield transaction
-    except lmdb.Error as error:
+    except (lmdb.Error, OSError) as error:
         raise ServingError(f"online store {root} cannot be used: {error}; if it stays so, delete the folder and run the flow featurize") from error
 
 
 def _replace_all(root: Path, feature_set: FeatureSet, state: StoreState, views: Mapping[str, pl.DataFrame]) -> StoreState:
     """Put the views in the place of all that is there, unless another publisher was faster with a later instant."""
     items = sorted(item for view in feature_set.views for item in _encode(view, views[view.name]))
-    root.mkdir(parents=True, exist_ok=True)
     with _open(root, is_writer=True) as transaction:
         present = _read_state(transaction)
         if present is not None and _is_ahead(present, feature_set, state.refreshed_at):
@@ -187,11 +184,14 @@ def _is_ahead(present: StoreState, feature_set: FeatureSet, at: datetime) -> boo
     return present.features_version == feature_set.version and present.refreshed_at > at
 
 
-def _check_state(state: StoreState | None, feature_set: FeatureSet, root: Path) -> None:
+def _require_state(transaction: lmdb.Transaction, feature_set: FeatureSet, root: Path) -> StoreState:
+    state = _read_state(transaction)
     wanted = {view.name: view.features for view in feature_set.views}
     if state is None or state.features_version != feature_set.version or state.features != wanted:
         held = "nothing" if state is None else f"features of version {state.features_version}"
-        raise ServingError(f"online store {root} holds {held}, the features of version {feature_set.version} are needed; run the flow featurize of this commit")
+        needed = f"features of version {feature_set.version} are needed"
+        raise ServingError(f"online store {root} holds {held}, {needed}; run the flow featurize of this commit")
+    return state
 
 
 def _entity_keys(view: FeatureView, rows: pl.DataFrame) -> list[bytes]:
@@ -226,9 +226,18 @@ def _format_state(state: StoreState) -> bytes:
 
 
 def _read_state(transaction: lmdb.Transaction) -> StoreState | None:
-    content = transaction.get(_STATE)
-    if content is None:
+    content = _get(transaction, _STATE)
+    if not content:
         return None
     values = json.loads(content)
-    features = {view: tuple(names) for view, names in values["features"].items()}
-    return StoreState(**{**values, "features": features, "refreshed_at": datetime.fromisoformat(values["refreshed_at"])})
+    return StoreState(
+        features_version=values["features_version"],
+        refreshed_at=datetime.fromisoformat(values["refreshed_at"]),
+        features={view: tuple(names) for view, names in values["features"].items()},
+        entity_count=values["entity_count"],
+    )
+
+
+def _get(transaction: lmdb.Transaction, key: bytes) -> bytes:
+    """The value of a key, empty where there is none."""
+    return bytes(transaction.get(key, b"") or b"")

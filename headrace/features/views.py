@@ -24,13 +24,16 @@ class FeatureView:
 
     Attributes:
         name: `snake_case`; also the view's name in the online store.
-        entity: Columns of the scored rows that identify the entity, for example `("origin", "dest")`.
+        entity: Columns of the scored rows that identify the entity, for example `("origin", "destination")`. One of the
+            inputs at least has them all: the online store holds the entities that it finds there.
         inputs: Nouns of the silver tables the function reads.
-        lookback: How far back from `refreshed_at` the function reads; rows known before are not passed to it.
+        lookback: How far back from `refreshed_at` the function reads, its longest window; rows known before are not
+            passed to it.
         features: Columns the function adds, in order; all float64, null where unknown.
         compute: `(spine, inputs) -> spine + features`. Grain: one row per spine row, any order. `spine` has the entity
-            columns and `refreshed_at` (UTC). It must use no input row whose known time is after `refreshed_at`; the
-            helpers of `headrace.features.windows` cannot.
+            columns and `refreshed_at` (UTC). It must use no input row whose known time is after `refreshed_at` (the
+            helpers of `headrace.features.windows` cannot), and look things up by the whole entity: where one of its
+            columns is null, nothing is known of it.
     """
 
     name: str
@@ -54,8 +57,8 @@ class FeatureSet:
             whatever `on_demand` reads. Called with rows that are known; uses nothing else.
         carried: Columns of the spine that a feature row keeps beside its features, for people and for slices.
         request_columns: Columns of the spine that a caller of the server must send (name -> Polars type).
-        on_demand: Spine -> spine + `on_demand_features`; pure arithmetic on a row's own columns, run at request time too
-            and before the views, so that it may also add an entity column.
+        on_demand: Spine -> spine + `on_demand_features`; pure arithmetic on a row's own request columns, run at request
+            time too.
         on_demand_features: Columns `on_demand` adds.
         categorical: The features that are categories (strings); all others are float64.
         views: The views.

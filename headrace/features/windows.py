@@ -17,7 +17,14 @@ KNOWN_AT = "known_at"
 
 
 def rolling_sums(
-    spine: pl.DataFrame, events: pl.DataFrame, *, by: Sequence[str], sums: Mapping[str, pl.Expr], window: timedelta, at: str = REFRESHED_AT, known: str = KNOWN_AT
+    spine: pl.DataFrame,
+    events: pl.DataFrame,
+    *,
+    by: Sequence[str],
+    sums: Mapping[str, pl.Expr],
+    window: timedelta,
+    at: str = REFRESHED_AT,
+    known: str = KNOWN_AT,
 ) -> pl.DataFrame:
     """Add sums over the events of a spine row's key that became known in `(at - window, at]`.
 
@@ -42,9 +49,7 @@ def rolling_sums(
     joined = join_as_of(spine, running.rename(dict(zip(names, now, strict=True))), by=by, at=at, known=known)
     joined = joined.with_columns((pl.col(at) - window).alias("_start"))
     joined = join_as_of(joined, running.rename(dict(zip(names, before, strict=True))), by=by, at="_start", known=known)
-    differences = [
-        (pl.col(end).fill_null(0) - pl.col(start).fill_null(0)).alias(name) for name, end, start in zip(names, now, before, strict=True)
-    ]
+    differences = [(pl.col(end).fill_null(0) - pl.col(start).fill_null(0)).alias(name) for name, end, start in zip(names, now, before, strict=True)]
     return joined.select(*spine.columns, *differences)
 
 
@@ -73,9 +78,7 @@ def rolling_means(
     counts = {f"_{name}_count": value.is_not_null() for name, value in means.items()}
     counts |= {f"_{count}": pl.lit(True)} if count else {}
     summed = rolling_sums(spine, events, by=by, sums=totals | counts, window=window, at=at, known=known)
-    columns = [
-        pl.when(pl.col(f"_{name}_count") > 0).then(pl.col(f"_{name}_sum") / pl.col(f"_{name}_count")).alias(name) for name in means
-    ]
+    columns = [pl.when(pl.col(f"_{name}_count") > 0).then(pl.col(f"_{name}_sum") / pl.col(f"_{name}_count")).alias(name) for name in means]
     columns += [pl.col(f"_{count}").cast(pl.Float64).alias(count)] if count else []
     return summed.select(*spine.columns, *columns)
 

@@ -5,47 +5,50 @@ reference says what the question is: unlike what the champion learned from (`tra
 Weather drifts every month without hurting, so a policy should read `season`.
 """
 
-import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 METRIC = "psi"
 PREDICTION = "prediction"
 
-# Below this many values on one side, PSI measures the sample and not the feature.
+# Below this many values on one side, PSI measures the sample and not the feature: two samples of one distribution in ten
+# bins lie 9 * (1/n + 1/m) apart on average, 0.18 nats at 100 values and 0.002 at 10,000.
 MIN_VALUES = 100
 
 
 def measure_drift(current: pl.DataFrame, reference: pl.DataFrame, *, numerical: Sequence[str], categorical: Sequence[str], threshold: float) -> pl.DataFrame:
-    """Compare each feature of two samples.
+    """Compare each feature of two samples. Values that are missing are left out: their share is a matter of data quality.
 
     Args:
         current: Rows of the window.
         reference: Rows to compare with.
         numerical: Features with numbers (float64).
         categorical: Features with categories (string).
-        threshold: PSI at or above which a feature has drifted.
+        threshold: PSI (nats) at or above which a feature has drifted.
 
     Returns:
-        `feature`, `metric`, `value` (PSI, null where it cannot be computed), `threshold`, `is_drifted` (null likewise),
-        `current_count`, `reference_count`, `reason` (why there is no value). Grain: one row per feature.
+        `feature`, `metric`, `value` (PSI in nats, null where it cannot be computed), `threshold`, `is_drifted` (null likewise),
+        `current_count`, `reference_count` (values that were compared), `reason` (why there is no value). Grain: one row per feature.
     """
-    reasons = {name: _find_obstacle(current, reference, name) for name in (*numerical, *categorical)}
-    sound_numerical = [name for name in numerical if reasons[name] is None]
-    sound_categorical = [name for name in categorical if reasons[name] is None]
-    values = _measure_by_evidently(current, reference, numerical=sound_numerical, categorical=sound_categorical, threshold=threshold)
     rows = []
-    for name, reason in reasons.items():
-        value = values.get(name)
-        if reason is None and (value is None or not np.isfinite(value)):
+    for name in (*numerical, *categorical):
+        window_values, reference_values = _read_values(current, name), _read_values(reference, name)
+        counts = (window_values.len(), reference_values.len())
+        value, reason = None, _find_obstacle(*counts)
+        if reason is None:
+            value = _measure_psi(window_values, reference_values, is_categorical=name in categorical)
+        if value is not None and not np.isfinite(value):
             value, reason = None, "Evidently gave no finite value"
-        is_drifted = None if value is None else value >= threshold
-        rows.append((name, METRIC, value, threshold, is_drifted, current.height, reference.height, reason))
+        rows.append((name, METRIC, value, threshold, None if value is None else value >= threshold, *counts, reason))
     schema = {"feature": pl.String, "metric": pl.String, "value": pl.Float64, "threshold": pl.Float64, "is_drifted": pl.Boolean}
-    counts = {"current_count": pl.Int64, "reference_count": pl.Int64, "reason": pl.String}
-    return pl.DataFrame(rows, schema=schema | counts, orient="row")
+    counted = {"current_count": pl.Int64, "reference_count": pl.Int64, "reason": pl.String}
+    return pl.DataFrame(rows, schema=schema | counted, orient="row")
 
 
 def sample_rows(rows: pl.DataFrame, *, limit: int, seed: int, key: Sequence[str]) -> pl.DataFrame:
@@ -53,30 +56,58 @@ def sample_rows(rows: pl.DataFrame, *, limit: int, seed: int, key: Sequence[str]
     return rows.sort(*key).sample(min(limit, rows.height), seed=seed)
 
 
-def _find_obstacle(current: pl.DataFrame, reference: pl.DataFrame, name: str) -> str | None:
-    """Why a feature cannot be compared, or None. Evidently raises on a column without values, which would lose the whole report."""
-    for side, frame in (("the window", current), ("the reference", reference)):
-        count = frame.height - frame[name].null_count() if name in frame.columns else 0
+def measure_drifted_fraction(measured: pl.DataFrame, *, bar: float) -> float | None:
+    """Share (0 to 1) of a window's features that drifted, or None where the features without a value could decide about `bar`.
+
+    A feature that could not be compared is neither calm nor drifted: when the window would be on one side of the bar with all
+    of them calm and on the other with all of them drifted, nobody can tell.
+
+    Args:
+        measured: Rows of one window and view, as `measure_drift` returns them, without the prediction.
+        bar: Share at or above which a window counts as drifted.
+    """
+    if measured.is_empty():
+        return None
+    least = float(measured["is_drifted"].fill_null(False).mean())  # type: ignore[arg-type] - a mean of at least one flag
+    most = float(measured["is_drifted"].fill_null(True).mean())  # type: ignore[arg-type]
+    return None if least < bar <= most else least
+
+
+def _read_values(rows: pl.DataFrame, name: str) -> pl.Series:
+    """The values of a feature that can be compared; a column that is absent has none."""
+    values = rows[name].drop_nulls() if name in rows.columns else pl.Series(name, [], dtype=pl.Float64)
+    return values.filter(values.is_finite()) if values.dtype.is_float() else values
+
+
+def _find_obstacle(current_count: int, reference_count: int) -> str | None:
+    for side, count in (("the window", current_count), ("the reference", reference_count)):
         if count < MIN_VALUES:
             return f"{side} has {count} values, {MIN_VALUES} are needed"
     return None
 
 
-def _measure_by_evidently(
-    current: pl.DataFrame, reference: pl.DataFrame, *, numerical: Sequence[str], categorical: Sequence[str], threshold: float
-) -> dict[str, float]:
-    names = [*numerical, *categorical]
-    if not names:
-        return {}
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.metrics import ValueDrift
+def _measure_psi(current: pl.Series, reference: pl.Series, *, is_categorical: bool) -> float:
+    """Evidently's PSI of two samples: numbers with more than 20 values in equal bins (Sturges), all others value by value.
 
-    definition = DataDefinition(numerical_columns=list(numerical), categorical_columns=list(categorical))
-    current_set, reference_set = (Dataset.from_pandas(frame.select(names).to_pandas(), data_definition=definition) for frame in (current, reference))
-    report = Report([ValueDrift(column=name, method=METRIC, threshold=threshold) for name in names])
-    with warnings.catch_warnings():
-        # Empty bins make NumPy warn of a division that Evidently then handles.
-        warnings.simplefilter("ignore")
-        # The window comes first: Evidently's order is current, then reference.
-        results = report.run(current_set, reference_set).dict()["metrics"]
-    return {result["config"]["column"]: float(result["value"]) for result in results}
+    The measure itself is called instead of a `Report`: a report draws figures of every feature, and takes 1.4 s of processor
+    time for 40 of them against 0.07 s. A test holds the two equal.
+    """
+    from evidently import ColumnType
+    from evidently.legacy.calculations.stattests import psi_stat_test
+
+    if is_categorical:
+        current, reference = _encode(current, reference)
+    kind = ColumnType.Categorical if is_categorical else ColumnType.Numerical
+    result = psi_stat_test(reference_data=_to_pandas(reference), current_data=_to_pandas(current), feature_type=kind, threshold=None)
+    return float(result.drift_score)
+
+
+def _encode(current: pl.Series, reference: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Categories as their rank. Evidently adds up over a set of the values, and a set of strings has another order, and its sum another last digit, in every process."""
+    names = pl.concat([current, reference]).unique().sort()
+    ranks = pl.Series(range(names.len()), dtype=pl.Int64)
+    return current.replace_strict(names, ranks), reference.replace_strict(names, ranks)
+
+
+def _to_pandas(values: pl.Series) -> "pd.Series":
+    return values.to_pandas()

@@ -1,7 +1,8 @@
 """Live performance: predictions that have met their labels, window by window, overall and by slice."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import polars as pl
 
 from headrace.models import evaluation
@@ -10,8 +11,9 @@ from headrace.monitoring.windows import Window
 LABEL, PREDICTION, BASELINE = "label", "probability_fraction", "baseline_probability"
 ALL = evaluation.ALL
 
-# A slice is watched for its loss and ranking; every other figure of every slice would be noise that nobody reads.
-SLICE_METRICS = ("log_loss", "roc_auc", "label_rate_fraction")
+_SCHEMA = {"slice_column": pl.String, "slice_value": pl.String, "metric": pl.String, "value": pl.Float64, "row_count": pl.Int64}
+
+Figures = Mapping[str, float | None]
 
 
 def measure_window(rows: pl.DataFrame, *, window: Window, slices: Sequence[str]) -> pl.DataFrame:
@@ -40,28 +42,39 @@ def _by_version(rows: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
 
 def _measure_version(rows: pl.DataFrame, *, slices: Sequence[str]) -> pl.DataFrame:
     labelled = rows.filter(pl.col(LABEL).is_not_null())
-    scored = evaluation.score_slices(labelled, label=LABEL, probability=PREDICTION, slices=slices)
-    rates = pl.concat([_rates(labelled, column=column) for column in (ALL, *slices)])
-    is_kept = (pl.col("slice_column") == ALL) | pl.col("metric").is_in(list(SLICE_METRICS))
-    return pl.concat([pl.concat([scored, rates]).filter(is_kept), _overall(rows, labelled)]).sort("slice_column", "slice_value", "metric")
+    records = [(ALL, ALL, metric, value, labelled.height) for metric, value in _measure_all(labelled).items()]
+    records.append((ALL, ALL, "unlabelled_fraction", 1 - labelled.height / rows.height, rows.height))
+    for column in slices:
+        for part in labelled.sort(column).partition_by(column, maintain_order=True):
+            records += [(column, str(part[column][0]), metric, value, part.height) for metric, value in _measure_slice(part).items()]
+    return pl.DataFrame(records, schema=_SCHEMA, orient="row").sort("slice_column", "slice_value", "metric")
 
 
-def _rates(labelled: pl.DataFrame, *, column: str) -> pl.DataFrame:
-    """Share of positive labels, overall or per value of a column."""
-    value = pl.lit(ALL) if column == ALL else pl.col(column).cast(pl.String)
-    grouped = labelled.group_by(value.alias("slice_value")).agg(value=pl.col(LABEL).mean(), row_count=pl.len().cast(pl.Int64))
-    return grouped.select(pl.lit(column).alias("slice_column"), "slice_value", pl.lit("label_rate_fraction").alias("metric"), "value", "row_count")
+def _measure_all(labelled: pl.DataFrame) -> Figures:
+    """Every metric of the model, and what the business rule would have said about the same rows."""
+    labels = labelled[LABEL].to_numpy()
+    baseline = evaluation.score(labels=labels, probabilities=_probabilities(labelled, BASELINE))
+    return {
+        **evaluation.score(labels=labels, probabilities=_probabilities(labelled, PREDICTION)),
+        "baseline_log_loss": baseline["log_loss"],
+        "baseline_roc_auc": baseline["roc_auc"],
+        "label_rate_fraction": _finite_mean(labels),
+        "prediction_mean_fraction": _finite_mean(_probabilities(labelled, PREDICTION)),
+    }
 
 
-def _overall(rows: pl.DataFrame, labelled: pl.DataFrame) -> pl.DataFrame:
-    """What is measured on the whole window only: the mean prediction, the business rule's loss, how many rows never got a label."""
-    baseline = evaluation.score(labels=labelled[LABEL].to_numpy(), probabilities=labelled[BASELINE].to_numpy())["log_loss"]
-    mean = labelled[PREDICTION].mean()
-    unlabelled = rows[LABEL].null_count() / rows.height if rows.height else None
-    figures = [
-        ("prediction_mean_fraction", mean, labelled.height),
-        ("baseline_log_loss", baseline, labelled.height),
-        ("unlabelled_fraction", unlabelled, rows.height),
-    ]
-    schema = {"slice_column": pl.String, "slice_value": pl.String, "metric": pl.String, "value": pl.Float64, "row_count": pl.Int64}
-    return pl.DataFrame([(ALL, ALL, *figure) for figure in figures], schema=schema, orient="row")
+def _measure_slice(labelled: pl.DataFrame) -> Figures:
+    """A slice is watched for its loss and ranking; every other figure of every slice would be noise that nobody reads."""
+    labels = labelled[LABEL].to_numpy()
+    scored = evaluation.score(labels=labels, probabilities=_probabilities(labelled, PREDICTION))
+    return {"log_loss": scored["log_loss"], "roc_auc": scored["roc_auc"], "label_rate_fraction": _finite_mean(labels)}
+
+
+def _probabilities(rows: pl.DataFrame, column: str) -> np.ndarray:
+    """Probabilities, not a number where there is none: a row that was not scored makes its metric null instead of going missing."""
+    return rows[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _finite_mean(values: np.ndarray) -> float | None:
+    mean = float(values.mean()) if values.size else float("nan")
+    return mean if np.isfinite(mean) else None

@@ -54,21 +54,18 @@ REFERENCE_KNOWN_AT = datetime(2012, 12, 1, tzinfo=UTC)
 
 _INSTANT = pl.Datetime("us", "UTC")
 
-_INTEGERS = {
-    "flights": ("year", "month", "day", "hour", "minute", "dep_time", "sched_dep_time", "dep_delay", "arr_time", "sched_arr_time")
-    + ("arr_delay", "flight", "air_time", "distance"),
-    "weather": ("year", "month", "day", "hour", "wind_dir"),
-    "planes": ("year", "engines", "seats", "speed"),
-    "airports": ("alt", "tz"),
-    "airlines": (),
+_INTEGERS: Mapping[str, str] = {
+    "flights": "year month day hour minute dep_time sched_dep_time dep_delay arr_time sched_arr_time arr_delay flight air_time distance",
+    "weather": "year month day hour wind_dir",
+    "planes": "year engines seats speed",
+    "airports": "alt tz",
 }
-_FLOATS = {"weather": ("temp", "dewp", "humid", "wind_speed", "wind_gust", "precip", "pressure", "visib"), "airports": ("lat", "lon")}
+_FLOATS: Mapping[str, str] = {"weather": "temp dewp humid wind_speed wind_gust precip pressure visib", "airports": "lat lon"}
 
-_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "flight_schedules": ("year", "month", "day", "hour", "minute", "sched_dep_time", "sched_arr_time", "carrier", "flight", "tailnum")
-    + ("origin", "dest", "distance", "time_hour", "known_at"),
-    "flight_outcomes": ("year", "month", "day", "carrier", "flight", "tailnum", "origin", "dest", "time_hour", "minute", "dep_time")
-    + ("dep_delay", "arr_time", "arr_delay", "air_time", "known_at"),
+# What is known of a flight before it departs, and what only afterwards.
+_COLUMNS: Mapping[str, str] = {
+    "flight_schedules": "year month day hour minute sched_dep_time sched_arr_time carrier flight tailnum origin dest distance time_hour known_at",
+    "flight_outcomes": "year month day carrier flight tailnum origin dest time_hour minute dep_time dep_delay arr_time arr_delay air_time known_at",
 }
 
 FEEDS = ("flight_schedules", "flight_outcomes", "weather", "planes", "airports", "airlines")
@@ -113,7 +110,7 @@ def _read_feed(feed: str) -> pl.DataFrame:
     """All rows of a feed as they stand in the package's file, with `known_at` (UTC) added."""
     if feed in _COLUMNS:
         known_at = _schedule_known_at() if feed == "flight_schedules" else _outcome_known_at()
-        return _read_file("flights").with_columns(known_at.alias("known_at")).select(_COLUMNS[feed])
+        return _read_file("flights").with_columns(known_at.alias("known_at")).select(_COLUMNS[feed].split())
     rows = _read_file(feed)
     if feed == "weather":
         return rows.with_columns(known_at=_parse_instant("time_hour") + WEATHER_KNOWN_AFTER)
@@ -127,7 +124,7 @@ def _read_file(name: str) -> pl.DataFrame:
     if specification is None or specification.origin is None:
         raise SourceError(f"package {PACKAGE} is not installed; it carries the reference data: run make install")
     folder = Path(specification.origin).parent / "data"
-    types = dict.fromkeys(_INTEGERS[name], pl.Int64()) | dict.fromkeys(_FLOATS.get(name, ()), pl.Float64())
+    types = dict.fromkeys(_INTEGERS.get(name, "").split(), pl.Int64()) | dict.fromkeys(_FLOATS.get(name, "").split(), pl.Float64())
     archive, plain = folder / f"{name}.csv.zip", folder / f"{name}.csv"
     content = zipfile.ZipFile(archive).read(plain.name) if archive.exists() else plain.read_bytes()
     return pl.read_csv(content, null_values=["NA", ""], schema_overrides=types)
