@@ -1,7 +1,7 @@
 """The data quality page: what was expected of every batch and what came, as one HTML file that needs no network.
 
-Whatever is broken stands first and open; what is kept is folded away, so that a page about a year of batches is still
-read from its top.
+What is broken stands first, and blocked batches are open; all others are folded, so that a page about a year of batches is
+still read from its top.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,8 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e9ef; --quiet: #98a4b3; --paper: #12161c; --card: #1a2029; --line: #303a46;
         --good: #5ccb8a; --bad: #ff8a8a; --warn: #e6b450; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.25rem 4rem; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.25rem 4rem; background: var(--paper); color: var(--ink);
+       font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
 h2 { font: 600 1.05rem/1.4 ui-monospace, monospace; margin: 2rem 0 .5rem; overflow-wrap: anywhere; }
 p { margin: 0; color: var(--quiet); }
@@ -31,12 +32,16 @@ th, td { text-align: left; vertical-align: top; padding: .35rem .9rem; border-bo
 tr:last-child td { border-bottom: 0; }
 th { color: var(--quiet); font-weight: 500; white-space: nowrap; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-code { font: .86rem ui-monospace, monospace; }
+td:last-child { min-width: 18rem; }
+code { font: .86rem ui-monospace, monospace; overflow-wrap: anywhere; }
 .mark { font-weight: 600; white-space: nowrap; }
 .passed { color: var(--good); } .broken, .blocked { color: var(--bad); } .warned { color: var(--warn); }
 """
 
-_HEADINGS = ("Result", "Expectation", "Level", "Rows", "Expected, and what came")
+_HEAD = f"""<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Data quality</title><style>{_STYLE}</style>"""
+
+_HEADINGS = ("Result", "Expectation", "Level", "Rows that break it", "Expected, and what came")
 
 
 def render_quality_page(rows: pl.DataFrame) -> str:
@@ -53,8 +58,8 @@ def render_quality_page(rows: pl.DataFrame) -> str:
     rejected_count = int(verdicts["rows_failed"].sum())
     summary = f"{verdicts.height} batches, {blocked_count} blocked; {int(verdicts['rows_read'].sum()):,} rows read, {rejected_count:,} rejected."
     sections = "".join(_render_tables(rows)) or "<p>No batch has been judged yet.</p>"
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Data quality</title><style>{_STYLE}</style>'
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body><h1>Data quality</h1><p>{escape(summary)}</p>{sections}</body></html>\n'
+    body = f"<h1>Data quality</h1><p>{escape(summary)}</p>{sections}"
+    return f'<!doctype html>\n<html lang="en"><head>{_HEAD}</head><body>{body}</body></html>\n'
 
 
 def _render_tables(rows: pl.DataFrame) -> Iterator[str]:
@@ -78,11 +83,11 @@ def _trouble() -> pl.Expr:
 def _render_batch(batch_id: str, rows: pl.DataFrame, *, trouble: int) -> str:
     verdict = rows.filter(pl.col("expectation") == _VERDICT)
     reason = verdict["reason"][0] if verdict.height else "no verdict was recorded for this batch"
-    mark, word = ("blocked", "✕ blocked") if trouble == 2 else ("passed", "✓ passed")
+    mark, word = (("passed", "✓ passed"), ("warned", "! passed, with findings"), ("blocked", "✕ blocked"))[trouble]
     ordered = rows.filter(pl.col("expectation") != _VERDICT).sort("is_passed", "severity", maintain_order=True)
     body = "".join(_render_expectation(row) for row in ordered.iter_rows(named=True))
     headings = "".join(f"<th>{heading}</th>" for heading in _HEADINGS)
-    opened = " open" if trouble else ""
+    opened = " open" if trouble == 2 else ""
     return (
         f'<details{opened}><summary><span class="mark {mark}">{word}</span><code>{escape(batch_id)}</code></summary><p>{escape(reason)}</p>'
         f'<div class="scroll"><table><thead><tr>{headings}</tr></thead><tbody>{body}</tbody></table></div></details>'
@@ -94,8 +99,9 @@ def _render_expectation(row: dict[str, object]) -> str:
         mark, word = "passed", "✓ kept"
     else:
         mark, word = ("broken", "✕ broken") if row["severity"] == "critical" else ("warned", "! warning")
+    failed = f"{row['rows_failed']:,} of {row['rows_read']:,}" if row["level"] == "row" else "–"
     cells = (
         f'<td class="mark {mark}">{word}</td><td><code>{escape(str(row["expectation"]))}</code></td><td>{escape(str(row["level"]))}</td>'
-        f'<td class="number">{row["rows_failed"]:,} of {row["rows_read"]:,}</td><td>{escape(str(row["reason"]))}</td>'
+        f'<td class="number">{failed}</td><td>{escape(str(row["reason"]))}</td>'
     )
     return f"<tr>{cells}</tr>"

@@ -113,7 +113,7 @@ def _compute(view: FeatureView, inputs: Inputs, spine: pl.DataFrame) -> pl.DataF
     """One view for one spine, from the part of the inputs that it may read."""
     if spine.is_empty():
         return spine.with_columns(pl.lit(None, dtype=pl.Float64).alias(feature) for feature in view.features)
-    first, last = spine[REFRESHED_AT].min(), spine[REFRESHED_AT].max()
+    first, last = spine.select(pl.col(REFRESHED_AT).min().alias("first"), pl.col(REFRESHED_AT).max().alias("last")).row(0)
     rows = view.compute(spine, _recent(view, inputs, first=first, last=last))
     return rows.select(*view.entity, REFRESHED_AT, *(pl.col(feature).cast(pl.Float64).fill_nan(None) for feature in view.features))
 

@@ -173,10 +173,8 @@ def find_contract(table: str, folder: Path = CONTRACTS) -> Contract | None:
 
 def build_rejected_contract(parent: Contract) -> Contract:
     """The promise of a table's rejected rows: the same columns, in which anything may stand, and why each row was rejected."""
-    columns = {
-        name: column.model_copy(update={"nullable": True, "allowed": None, "range": None}) for name, column in parent.columns.items()
-    }
-    columns[BROKEN_COLUMN] = Column(type="string", nullable=False, description="Names of all row-level expectations that the row broke, joined by a comma.")
+    columns = {name: column.model_copy(update={"nullable": True, "allowed": None, "range": None}) for name, column in parent.columns.items()}
+    columns[BROKEN_COLUMN] = Column(type="string", nullable=False, description="Names of all expectations that the row broke, joined by a comma.")
     changes: dict[str, Any] = {
         "table": parent.table + REJECTED_SUFFIX,
         "description": f"Rows that {parent.table} refused, kept and counted.",
@@ -208,7 +206,7 @@ def read_contract(path: Path) -> Contract:
         ContractError: It is not YAML, a field is missing, unknown or wrong, or the file is named after another table.
     """
     try:
-        contract = Contract.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader))
+        contract = Contract.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise ContractError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:

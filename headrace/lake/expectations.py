@@ -60,7 +60,7 @@ def build_checks(contract: Contract) -> tuple[Check, ...]:
         checks.append(Check(name=KEY_CHECK, type=None, level="row", severity="critical", column=only, description=promise))
     checks += [_own_check(contract, expectation) for expectation in contract.expectations]
     if not checks:
-        raise ContractError(f"contract of {contract.table} promises nothing that can be judged; give it a column that is not nullable, a key or an expectation")
+        raise ContractError(f"contract of {contract.table} promises nothing; give it a column that is not nullable, a key or an expectation")
     names = [check.name for check in checks]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ContractError(f"contract of {contract.table} has two expectations called {', '.join(repeated)}; rename one")
@@ -84,7 +84,8 @@ def build_suite(table: str, checks: list[Check]) -> Any:
     except ValueError as error:  # what its validation of arguments raises
         raise ContractError(f"contract of {table}: Great Expectations refuses an expectation's arguments: {error}") from error
     if len(suite.expectations) != len(checks) or not checks:
-        raise ContractError(f"contract of {table} makes {len(checks)} promises, Great Expectations took {len(suite.expectations)}; correct what it left out")
+        taken = len(suite.expectations)
+        raise ContractError(f"contract of {table} makes {len(checks)} promises, Great Expectations took {taken}; correct what it left out")
     return suite
 
 
@@ -134,7 +135,7 @@ def _own_check(contract: Contract, expectation: Expectation) -> Check:
         level=expectation.level,
         severity=expectation.severity,
         column=column,
-        description=expectation.description,
+        description=expectation.description.rstrip("."),
         kwargs=kwargs,
     )
 

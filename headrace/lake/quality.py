@@ -30,7 +30,7 @@ _DETAILS = {"result_format": "COMPLETE", "return_unexpected_index_query": False,
 # One result of Great Expectations: `success`, `exception`, and what its format adds.
 Result = Mapping[str, Any]
 
-_FINDINGS = pl.Schema({"row": pl.Int64, "check": pl.Int64, "name": pl.String})
+_BROKEN_ROW: dict[str, pl.DataType] = {"row": pl.Int64()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,8 @@ def judge(frame: pl.DataFrame, contract: Contract, *, taken: pl.DataFrame | None
     columns = _find_columns(frame, contract)
     if not columns.is_passed:
         nothing_fits = pl.repeat(COLUMNS_CHECK, frame.height, dtype=pl.String, eager=True)
-        return _report(contract, [columns], nothing_fits, blocked(GATE, f"{contract.table}: {columns.reason}. Correct the delivery, or the contract if the table changed"))
+        reason = f"{contract.table}: {columns.reason}. Correct the delivery, or the contract if the table changed"
+        return _report(contract, [columns], nothing_fits, blocked(GATE, reason))
     if frame.is_empty():
         return _report(contract, [columns], pl.Series([], dtype=pl.String), _decide_empty(contract))
     findings = _find_by_great_expectations(frame, contract, checks) | _find_by_polars(frame, checks)
@@ -133,7 +134,7 @@ def _report(contract: Contract, findings: Sequence[Finding], broken: pl.Series, 
 def _decide_empty(contract: Contract) -> Decision:
     if contract.allow_empty:
         return passed(GATE, f"{contract.table}: 0 rows came, which its contract allows")
-    return blocked(GATE, f"{contract.table}: 0 rows came, its contract expects at least one. See why the source sent none, or set allow_empty in the contract")
+    return blocked(GATE, f"{contract.table}: 0 rows came, expected at least one. See why the source sent none, or set allow_empty in the contract")
 
 
 def _decide(contract: Contract, findings: Sequence[Finding], broken: pl.Series) -> Decision:
@@ -203,15 +204,19 @@ def _run_suite(frame: pl.DataFrame, table: str, checks: list[Check], result_form
 
 def _read_result(check: Check, result: Result | None, row_count: int) -> Finding:
     if result is None:
-        return Finding(check=check, is_passed=False, is_decided=False, reason="Great Expectations gave no result")
+        return _undecided(check, "Great Expectations gave no result")
     if error := _read_exception(result["exception"]):
-        return Finding(check=check, is_passed=False, is_decided=False, reason=f"Great Expectations raised {error}; correct the expectation's type or arguments")
+        return _undecided(check, f"Great Expectations raised {error}; correct the expectation's type or arguments")
     if check.level != "row":
         return Finding(check=check, is_passed=result["success"] is True, reason=_explain_whole(check, result))
     rows = [] if result["success"] is True else result.get("unexpected_index_list")
     if not isinstance(rows, list) or (not rows and result["success"] is not True):
-        return Finding(check=check, is_passed=False, is_decided=False, reason="Great Expectations does not say which rows break it; give it the level table")
+        return _undecided(check, "Great Expectations does not say which rows break it; give it the level table")
     return _finding_of_rows(check, sorted(int(row) for row in rows), row_count)
+
+
+def _undecided(check: Check, reason: str) -> Finding:
+    return Finding(check=check, is_passed=False, is_decided=False, reason=reason)
 
 
 def _read_exception(info: Mapping[str, Any]) -> str | None:
@@ -230,7 +235,8 @@ def _read_exception(info: Mapping[str, Any]) -> str | None:
 def _explain_whole(check: Check, result: Result) -> str:
     """What was promised and, for counts and shares, what came; the maximum of a column would be some row's value."""
     is_count = check.level == "day" or "row_count" in str(check.type) or "proportion" in str(check.type)
-    bounds = [f"{word} {check.kwargs[key]:g}" for word, key in (("at least", "min_value"), ("at most", "max_value")) if check.kwargs.get(key) is not None]
+    limits = {"at least": check.kwargs.get("min_value"), "at most": check.kwargs.get("max_value")}
+    bounds = [f"{word} {limit:g}" for word, limit in limits.items() if limit is not None]
     if result["success"] is True:
         return f"kept: {check.description}"
     if not is_count or result.get("observed_value") is None or not bounds:
@@ -272,6 +278,7 @@ def _finding_of_rows(check: Check, rows: Sequence[int], row_count: int) -> Findi
 def _join_names(row_count: int, findings: Any) -> pl.Series:
     """Per row: names of the critical row-level checks that it breaks, in the contract's order; null where it breaks none."""
     broken = [finding for finding in findings if finding.check.severity == "critical" and finding.rows]
-    pieces = [pl.DataFrame({"row": f.rows, "check": [order] * len(f.rows), "name": [f.check.name] * len(f.rows)}, schema=_FINDINGS) for order, f in enumerate(broken)]
-    named = pl.concat([pl.DataFrame(schema=_FINDINGS), *pieces]).sort("row", "check").group_by("row").agg(pl.col("name").str.join(", "))
-    return pl.DataFrame({"row": range(row_count)}, schema={"row": pl.Int64}).join(named, on="row", how="left", maintain_order="left")["name"]
+    pieces = [pl.DataFrame({"row": f.rows}, schema=_BROKEN_ROW).with_columns(pl.lit(f.check.name).alias("name")) for f in broken]
+    named = pl.concat(pieces or [pl.DataFrame(schema=_BROKEN_ROW | {"name": pl.String()})])
+    named = named.group_by("row", maintain_order=True).agg(pl.col("name").str.join(", "))
+    return pl.DataFrame({"row": range(row_count)}, schema=_BROKEN_ROW).join(named, on="row", how="left", maintain_order="left")["name"]

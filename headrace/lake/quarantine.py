@@ -22,7 +22,8 @@ def split(frame: pl.DataFrame, report: QualityReport) -> tuple[pl.DataFrame, pl.
         LakeError: The report is about another number of rows, so that a row would be lost or counted twice.
     """
     if report.broken.len() != frame.height:
-        raise LakeError(f"{report.table}: the quality report is about {report.broken.len()} rows, the batch has {frame.height}; split the frame that was judged")
+        judged = report.broken.len()
+        raise LakeError(f"{report.table}: the quality report is about {judged} rows, the batch has {frame.height}; split the frame that was judged")
     accepted = frame.filter(report.broken.is_null())
     rejected = frame.with_columns(report.broken.alias(BROKEN_COLUMN)).filter(report.broken.is_not_null())
     if accepted.height + rejected.height != frame.height:

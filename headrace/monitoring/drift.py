@@ -22,7 +22,9 @@ PREDICTION = "prediction"
 MIN_VALUES = 100
 
 
-def measure_drift(current: pl.DataFrame, reference: pl.DataFrame, *, numerical: Sequence[str], categorical: Sequence[str], threshold: float) -> pl.DataFrame:
+def measure_drift(
+    current: pl.DataFrame, reference: pl.DataFrame, *, numerical: Sequence[str], categorical: Sequence[str], threshold: float
+) -> pl.DataFrame:
     """Compare each feature of two samples. Values that are missing are left out: their share is a matter of data quality.
 
     Args:
@@ -68,8 +70,8 @@ def measure_drifted_fraction(measured: pl.DataFrame, *, bar: float) -> float | N
     """
     if measured.is_empty():
         return None
-    least = float(measured["is_drifted"].fill_null(False).mean())  # type: ignore[arg-type] - a mean of at least one flag
-    most = float(measured["is_drifted"].fill_null(True).mean())  # type: ignore[arg-type]
+    drifted_count, unknown_count = int(measured["is_drifted"].sum()), measured["is_drifted"].null_count()
+    least, most = drifted_count / measured.height, (drifted_count + unknown_count) / measured.height
     return None if least < bar <= most else least
 
 
@@ -103,7 +105,7 @@ def _measure_psi(current: pl.Series, reference: pl.Series, *, is_categorical: bo
 
 
 def _encode(current: pl.Series, reference: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Categories as their rank. Evidently adds up over a set of the values, and a set of strings has another order, and its sum another last digit, in every process."""
+    """Categories as their rank: Evidently adds up over a set of values, and strings in a set have another order in every process."""
     names = pl.concat([current, reference]).unique().sort()
     ranks = pl.Series(range(names.len()), dtype=pl.Int64)
     return current.replace_strict(names, ranks), reference.replace_strict(names, ranks)

@@ -29,11 +29,16 @@ def measure_window(rows: pl.DataFrame, *, window: Window, slices: Sequence[str])
         Rows of `metrics.model_performance` without `use_case`. Grain: one metric of one version on one slice. A metric that
         cannot be computed is null beside its row count, never 0.
     """
-    parts = [_measure_version(part, slices=slices).with_columns(pl.lit(version, dtype=pl.Int64).alias("model_version")) for version, part in _by_version(rows)]
+    parts = [
+        _measure_version(part, slices=slices).with_columns(pl.lit(version, dtype=pl.Int64).alias("model_version"))
+        for version, part in _by_version(rows)
+    ]
     if not parts:
         return pl.DataFrame()
     start, end = (pl.lit(instant).cast(pl.Datetime("us", "UTC")) for instant in window)
-    return pl.concat(parts).with_columns(start.alias("window_start"), end.alias("window_end"), pl.concat_str(pl.lit("live/"), "metric").alias("metric"))
+    return pl.concat(parts).with_columns(
+        start.alias("window_start"), end.alias("window_end"), pl.concat_str(pl.lit("live/"), "metric").alias("metric")
+    )
 
 
 def _by_version(rows: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:

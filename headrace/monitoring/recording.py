@@ -16,7 +16,7 @@ from headrace.models.candidate import DRIFT_REFERENCE, METRICS, read_candidate, 
 from headrace.models.scorer import load_scorer
 from headrace.monitoring import drift, performance, retraining
 from headrace.monitoring.retraining import RetrainDecision, RetrainFacts
-from headrace.monitoring.windows import Window, list_windows
+from headrace.monitoring.windows import Window, list_months, list_windows
 from headrace.registry import history, scoring, versions
 from headrace.registry.history import Reign
 from headrace.settings import Settings
@@ -35,13 +35,19 @@ def append_performance(settings: Settings, case: UseCase, *, as_of: datetime) ->
     if predictions.is_empty():
         return Step(decision=passed("performance", "nothing was predicted yet"), rows_read=0, rows_written=0)
     first = predictions["prediction_at"].min()
-    windows = _list_new(settings, case, first=_instant(first), as_of=as_of, length=case.policy.window, delay=case.label.matures_after)
-    rows = _join_outcomes(settings, case, predictions, windows=windows, as_of=as_of)
+    new = {"first": _instant(first), "after": _read_last(settings, case, as_of=as_of), "until": as_of, "delay": case.label.matures_after}
+    windows, months = list_windows(**new, length=case.policy.window), list_months(**new)
+    rows = _join_outcomes(settings, case, predictions, windows=[*windows, *months], as_of=as_of)
     written = 0
     for window in windows:
         measured = performance.measure_window(_within(rows, window), window=window, slices=case.policy.slices)
         written += _append_window(settings, case, PERFORMANCE, measured, window)
-    return Step(decision=passed("performance", f"{len(windows)} windows measured"), rows_read=rows.height, rows_written=written)
+    for month in months:
+        # Months are for people; retraining watches the windows.
+        written += _append_window(settings, case, PERFORMANCE, performance.measure_window(_within(rows, month), window=month, slices=()), month)
+    return Step(
+        decision=passed("performance", f"{len(windows)} windows and {len(months)} months measured"), rows_read=rows.height, rows_written=written
+    )
 
 
 def append_drift(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
@@ -50,7 +56,7 @@ def append_drift(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
     if not reigns:
         return Step(decision=passed("drift", "there is no champion whose inputs could drift"), rows_read=0, rows_written=0)
     rows = tables.read(settings, case.table("gold", "features")).filter(pl.col("prediction_at") <= as_of).collect()
-    windows = _list_new(settings, case, first=reigns[0].since, as_of=as_of, length=DRIFT_WINDOW)
+    windows = list_windows(first=reigns[0].since, after=_read_last(settings, case, as_of=as_of), until=as_of, length=DRIFT_WINDOW)
     read_count, written = 0, 0
     for window in windows:
         reign = _reign_during(reigns, window)
@@ -68,7 +74,9 @@ def decide_retraining(settings: Settings, case: UseCase, *, as_of: datetime) -> 
     if tables.is_written(settings, DECISIONS, batch_id=batch_id):
         is_mine = (pl.col("use_case") == case.name) & (pl.col("as_of") == as_of)
         row = tables.read(settings, DECISIONS).filter(is_mine).collect().row(0, named=True)
-        return RetrainDecision(should_retrain=row["should_retrain"], trigger=row["trigger"], reason=row["reason"], evidence=json.loads(row["evidence"]))
+        return RetrainDecision(
+            should_retrain=row["should_retrain"], trigger=row["trigger"], reason=row["reason"], evidence=json.loads(row["evidence"])
+        )
     decision = retraining.decide_retraining(_gather_facts(settings, case, as_of=as_of), case.policy)
     row = {
         "use_case": case.name,
@@ -82,17 +90,14 @@ def decide_retraining(settings: Settings, case: UseCase, *, as_of: datetime) -> 
     return decision
 
 
-def _list_new(
-    settings: Settings, case: UseCase, *, first: datetime, as_of: datetime, length: timedelta, delay: timedelta = timedelta(0)
-) -> list[Window]:
-    """Windows that became complete since the last finished run of `monitor`; windows of a killed run come again and are skipped one by one."""
-    ends = [end for end in runs.read_finished(settings, case.name, "monitor")["as_of"].to_list() if end < as_of]
-    return list_windows(first=first, after=max(ends, default=None), until=as_of, length=length, delay=delay)
+def _read_last(settings: Settings, case: UseCase, *, as_of: datetime) -> datetime | None:
+    """Instant (UTC) of the last finished run of `monitor` before this one; windows of a killed run come again and are skipped one by one."""
+    return max((end for end in runs.read_finished(settings, case.name, "monitor")["as_of"].to_list() if end < as_of), default=None)
 
 
 def _append_window(settings: Settings, case: UseCase, table: str, measured: pl.DataFrame, window: Window) -> int:
     """Append a window's rows once; the number of rows that the table has of it."""
-    batch_id = build_batch_id("monitor", case.name, format_instant(window[0]))
+    batch_id = build_batch_id("monitor", case.name, "--".join(map(format_instant, window)))
     if measured.is_empty():
         return 0
     rows = measured.with_columns(pl.lit(case.name).alias("use_case")).select(list(load_contract(table).schema))
@@ -103,9 +108,11 @@ def _join_outcomes(settings: Settings, case: UseCase, predictions: pl.DataFrame,
     """Predictions of the windows with slices, label and the business rule's own probability."""
     if not windows:
         return predictions.clear()
-    due = predictions.filter(pl.col("prediction_at").is_between(windows[0][0], windows[-1][1], closed="left"))
+    due = _within(predictions, (min(start for start, _ in windows), max(end for _, end in windows)))
     key = list(case.features.key)
-    features = tables.read(settings, case.table("gold", "features")).select(*key, *dict.fromkeys([*case.policy.slices, *case.policy.baseline])).collect()
+    features = (
+        tables.read(settings, case.table("gold", "features")).select(*key, *dict.fromkeys([*case.policy.slices, *case.policy.baseline])).collect()
+    )
     labels = scoring.build_labels(settings, case, known_by=as_of).select(*key, pl.col(case.label.name).alias(performance.LABEL))
     joined = due.join(features, on=key, how="left").join(labels, on=key, how="left")
     parts = [
@@ -162,6 +169,7 @@ def _gather_facts(settings: Settings, case: UseCase, *, as_of: datetime) -> Retr
     last = max(trainings, default=None)
     labels = scoring.build_labels(settings, case, known_by=as_of).filter(pl.col(case.label.name).is_not_null())
     new = labels if last is None else labels.filter(pl.col("label_known_at") > last)
+    challenger = versions.read_alias(settings, case, alias=versions.CHALLENGER)
     champion_as_of, reference = None, None
     if reign is not None:
         folder = versions.candidate_folder(settings, versions.read(settings, case, number=reign.version))
@@ -175,22 +183,25 @@ def _gather_facts(settings: Settings, case: UseCase, *, as_of: datetime) -> Retr
         reference_metric=reference,
         live_metrics=_read_live_metrics(settings, case, reign, as_of=as_of) if reign else [],
         drifted_fractions=_read_drifted_fractions(settings, case, reign, as_of=as_of) if reign else [],
+        pending_version=challenger.number if challenger else None,
     )
 
 
 def _read_live_metrics(settings: Settings, case: UseCase, reign: Reign, *, as_of: datetime) -> list[float | None]:
-    """The watched metric on the windows that the champion served from begin to end, oldest first."""
+    """The watched metric on every window that the champion served from begin to end, oldest first; None where there is no row, too."""
     is_mine = (pl.col("use_case") == case.name) & (pl.col("model_version") == reign.version) & (pl.col("slice_column") == performance.ALL)
-    is_watched = (pl.col("metric") == case.policy.performance_metric) & (pl.col("window_start") >= reign.since) & (pl.col("window_end") <= as_of)
-    return tables.read(settings, PERFORMANCE).filter(is_mine & is_watched).sort("window_start").collect()["value"].to_list()
+    found = tables.read(settings, PERFORMANCE).filter(is_mine & (pl.col("metric") == case.policy.performance_metric)).collect()
+    values = {(row["window_start"], row["window_end"]): row["value"] for row in found.iter_rows(named=True)}
+    due = list_windows(first=reign.since, after=None, until=as_of, length=case.policy.window, delay=case.label.matures_after)
+    return [values.get(window) for window in due if window[0] >= reign.since]
 
 
 def _read_drifted_fractions(settings: Settings, case: UseCase, reign: Reign, *, as_of: datetime) -> list[float | None]:
-    """Share of drifted features per window of the champion's reign, in the view that the policy reads, oldest first."""
+    """Share of drifted features in every window of the champion's reign, in the view that the policy reads; None where nobody can tell."""
     is_mine = (pl.col("use_case") == case.name) & (pl.col("view") == case.policy.drift_view) & (pl.col("feature") != drift.PREDICTION)
-    in_reign = (pl.col("window_end") > reign.since) & (pl.col("window_end") <= as_of)
-    found = tables.read(settings, DRIFT).filter(is_mine & in_reign).group_by("window_start").agg(pl.col("is_drifted").mean()).sort("window_start").collect()
-    return found["is_drifted"].to_list()
+    found = tables.read(settings, DRIFT).filter(is_mine).collect()
+    due = list_windows(first=reign.since, after=reign.since, until=as_of, length=DRIFT_WINDOW)
+    return [drift.measure_drifted_fraction(found.filter(pl.col("window_start") == start), bar=case.policy.max_drifted_fraction) for start, _ in due]
 
 
 def _reign_during(reigns: Sequence[Reign], window: Window) -> Reign | None:

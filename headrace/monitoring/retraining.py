@@ -1,7 +1,7 @@
 """Whether to train again: a pure policy over what monitoring has measured.
 
 Triggers ask for a training (no champion, its age, a drop in performance that lasts, drift that lasts); brakes hold it back
-(cool-down, budget, too few new labels). A figure that is missing is never read as fine: it is counted and named.
+(a challenger that waits, cool-down, budget, too few new labels). A figure that is missing is never read as fine: it is counted and named.
 """
 
 import math
@@ -25,9 +25,10 @@ class RetrainFacts:
         trainings: Instants (UTC) of all trainings that were started before, oldest first.
         new_label_count: Labels that became known since the last training; all of them when there was none.
         reference_metric: The champion's own figure on its holdout for the metric that the policy watches; None: unknown.
-        live_metrics: That metric on the champion's complete windows, oldest first; None where it could not be computed.
+        live_metrics: That metric on the champion's complete windows, oldest first; None where it could not be computed, or was not measured.
         drifted_fractions: Share of drifted features (0 to 1) in each window of the view that the policy reads, oldest
-            first; None where no feature could be compared.
+            first; None where too few features could be compared to tell.
+        pending_version: Version that waits for its verdict; None: there is none.
     """
 
     as_of: datetime
@@ -37,6 +38,7 @@ class RetrainFacts:
     reference_metric: float | None
     live_metrics: Sequence[float | None]
     drifted_fractions: Sequence[float | None]
+    pending_version: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +86,15 @@ def _find_gaps(facts: RetrainFacts, policy: Policy) -> list[str]:
     gaps = []
     if facts.reference_metric is None or not math.isfinite(facts.reference_metric):
         gaps.append("performance (the champion has no figure of its holdout)")
-    elif not facts.live_metrics or facts.live_metrics[-1] is None or not math.isfinite(facts.live_metrics[-1]):
-        gaps.append("performance (the newest window has no figure)")
-    if not facts.drifted_fractions or facts.drifted_fractions[-1] is None:
-        gaps.append("drift (the newest window has no figure)")
+    elif _has_gap(_newest(facts.live_metrics, policy)):
+        gaps.append("performance (a newest window has no figure)")
+    if _has_gap(_newest(facts.drifted_fractions, policy)):
+        gaps.append("drift (a newest window has no figure)")
     return gaps
+
+
+def _has_gap(values: Sequence[float | None]) -> bool:
+    return not values or any(value is None or not math.isfinite(value) for value in values)
 
 
 def _find_drop(facts: RetrainFacts, policy: Policy) -> str | None:
@@ -101,7 +107,8 @@ def _find_drop(facts: RetrainFacts, policy: Policy) -> str | None:
     if len(drops) < policy.persistence or min(drops) < policy.max_performance_drop:
         return None
     listed = ", ".join(f"{drop:+.4f}" for drop in drops)
-    return f"{policy.performance_metric} lay {listed} above the holdout's {reference:.4f} in {policy.persistence} windows running, {policy.max_performance_drop:+.4f} is allowed"
+    lasted = f"in {policy.persistence} windows running, {policy.max_performance_drop:+.4f} is allowed"
+    return f"{policy.performance_metric} lay {listed} above the holdout's {reference:.4f} {lasted}"
 
 
 def _find_drift(facts: RetrainFacts, policy: Policy) -> str | None:
@@ -110,11 +117,14 @@ def _find_drift(facts: RetrainFacts, policy: Policy) -> str | None:
     if len(newest) < policy.persistence or min(newest) < policy.max_drifted_fraction:
         return None
     listed = ", ".join(f"{share:.0%}" for share in newest)
-    return f"{listed} of the features drifted ({policy.drift_view} view) in {policy.persistence} windows running, {policy.max_drifted_fraction:.0%} is the bar"
+    lasted = f"in {policy.persistence} windows running, {policy.max_drifted_fraction:.0%} is the bar"
+    return f"{listed} of the features drifted ({policy.drift_view} view) {lasted}"
 
 
 def _find_brake(facts: RetrainFacts, policy: Policy, trigger: Trigger) -> str | None:
     """Why a wanted training has to wait, or None."""
+    if facts.pending_version is not None:
+        return f"version {facts.pending_version} waits for its verdict; promote decides about it first"
     last = facts.trainings[-1] if facts.trainings else None
     if last is not None and facts.as_of - last < policy.cool_down:
         return f"the last training was {(facts.as_of - last).days} days ago, the cool-down is {policy.cool_down.days}"
@@ -139,8 +149,14 @@ def _describe_watch(facts: RetrainFacts, policy: Policy) -> str:
 
 def _gather_evidence(facts: RetrainFacts, policy: Policy) -> dict[str, float | str]:
     listed = {"live_metrics": facts.live_metrics, "drifted_fractions": facts.drifted_fractions}
-    evidence: dict[str, float | str] = {name: ", ".join("missing" if v is None else f"{v:.4f}" for v in _newest(values, policy)) for name, values in listed.items()}
-    evidence |= {"new_label_count": float(facts.new_label_count), "training_count": float(len(facts.trainings)), "performance_metric": policy.performance_metric}
+    evidence: dict[str, float | str] = {
+        name: ", ".join("missing" if v is None else f"{v:.4f}" for v in _newest(values, policy)) for name, values in listed.items()
+    }
+    evidence |= {
+        "new_label_count": float(facts.new_label_count),
+        "training_count": float(len(facts.trainings)),
+        "performance_metric": policy.performance_metric,
+    }
     if facts.reference_metric is not None:
         evidence["reference_metric"] = facts.reference_metric
     if facts.champion_as_of is not None:

@@ -16,10 +16,11 @@ from fastapi.concurrency import run_in_threadpool
 
 from headrace.errors import CandidateError, HeadraceError, ServingError
 from headrace.features.materialize import feature_hashes
-from headrace.features.online import OnlineStore, build_request_features
+from headrace.features.online import OnlineStore, StoreState, build_request_features
 from headrace.features.views import REFRESHED_AT
 from headrace.serving import replies
 from headrace.serving.drain import drain
+from headrace.serving.health import Health
 from headrace.serving.inference_log import InferenceLog, log_folder, read_backlog
 from headrace.serving.model_watcher import Champion, FindChampion, ModelWatcher
 from headrace.serving.request_rows import LoggedRow, format_rows
@@ -62,7 +63,7 @@ class ModelServer:
         """
         self.settings, self.case, self.clock, self._pace = settings, case, clock, pace
         self.watcher = ModelWatcher(find_champion, features_version=case.features.version, poll_seconds=pace.poll_seconds)
-        self._store = OnlineStore(settings.online_root)
+        self._store = OnlineStore(settings.online_root / case.name)
         self._replies = replies.Replies()
         self._log: InferenceLog | None = None
         self._stopping = threading.Event()
@@ -79,6 +80,33 @@ class ModelServer:
     async def stop(self) -> None:
         """Close the log and drain it to the last line."""
         await run_in_threadpool(self._stop)
+
+    def health(self) -> Health:
+        """What the server would answer with now, and what needs a person."""
+        now, instant = self.watcher.now, self.clock()
+        state, store_problem = self._read_store()
+        backlog = read_backlog(log_folder(self.settings, self.case.name))
+        is_ready = now.champion is not None and state is not None and self._log is not None
+        stopped = [f"the thread that {work} has died; restart the server" for work, is_alive in self._threads() if not is_alive]
+        problems = [text for text in (now.problem, store_problem, self._drain_problem, *stopped) if text is not None]
+        return Health(
+            status="unavailable" if not is_ready else "degraded" if problems else "ok",
+            is_live=True,
+            is_ready=is_ready,
+            problems=problems,
+            environment=self.settings.environment,
+            use_case=self.case.name,
+            model_version=None if now.champion is None else now.champion.ref.version,
+            model_id=None if now.champion is None else now.champion.ref.model_id,
+            features_version=self.case.features.version,
+            refreshed_at=None if state is None else state.refreshed_at,
+            features_age_seconds=None if state is None else (instant - state.refreshed_at).total_seconds(),
+            undrained_segment_count=backlog.segment_count,
+            undrained_bytes=backlog.byte_count,
+            undrained_seconds=None if backlog.oldest_at is None else (instant - backlog.oldest_at).total_seconds(),
+            logged_count=0 if self._log is None else self._log.line_count,
+            sync_count=0 if self._log is None else self._log.sync_count,
+        )
 
     async def answer(self, rows: pl.DataFrame, *, request_id: str, is_new_id: bool, requested_at: datetime) -> replies.Rows:
         """Score rows, once per request id.
@@ -162,3 +190,14 @@ class ModelServer:
             if str(error) != self._drain_problem:
                 logger.error("drain: %s", error)
             self._drain_problem = str(error)
+
+    def _read_store(self) -> tuple[StoreState | None, str | None]:
+        """What the online store holds, or why a request would be refused for its sake."""
+        try:
+            build_request_features(self.case.features, self._store, pl.DataFrame(schema=dict(self.case.features.request_columns)))
+            return self._store.read_state(), None
+        except ServingError as error:
+            return None, str(error)
+
+    def _threads(self) -> list[tuple[str, bool]]:
+        return [("watches the registry", self.watcher.is_alive), ("drains the log", self._drainer.is_alive())]

@@ -10,7 +10,12 @@ WINDOW = (datetime(2013, 4, 1, tzinfo=UTC), datetime(2013, 4, 8, tzinfo=UTC))
 
 def rows(labels: list[float | None], **columns: list) -> pl.DataFrame:
     height = len(labels)
-    defaults = {"model_version": [1] * height, "probability_fraction": [0.25] * height, "baseline_probability": [0.5] * height, "origin": ["LGA"] * height}
+    defaults = {
+        "model_version": [1] * height,
+        "probability_fraction": [0.25] * height,
+        "baseline_probability": [0.5] * height,
+        "origin": ["LGA"] * height,
+    }
     return pl.DataFrame({"label": labels, **(defaults | columns)}, schema_overrides={"label": pl.Float64})
 
 
@@ -35,6 +40,18 @@ def test_a_metric_that_cannot_be_computed_is_null_and_not_zero():
     assert figure(unlabelled, "live/log_loss") == (None, 0)
     assert figure(unlabelled, "live/label_rate_fraction") == (None, 0)
     assert figure(unlabelled, "live/unlabelled_fraction") == (1.0, 2)
+
+
+def test_a_prediction_that_is_missing_makes_its_metric_null_instead_of_going_missing():
+    unscored = measure_window(rows([1.0, 0.0], probability_fraction=[0.25, None]), window=WINDOW, slices=[])
+    assert figure(unscored, "live/log_loss") == (None, 2)
+    assert figure(unscored, "live/prediction_mean_fraction") == (None, 2)
+    assert figure(unscored, "live/baseline_log_loss")[0] == pytest.approx(0.6931, abs=1e-4)
+
+
+def test_the_business_rule_is_ranked_on_the_same_rows():
+    measured = measure_window(rows([1.0, 0.0, 0.0], baseline_probability=[0.4, 0.5, 0.3]), window=WINDOW, slices=[])
+    assert figure(measured, "live/baseline_roc_auc") == (0.5, 3)
 
 
 def test_two_versions_in_one_window_are_measured_apart():

@@ -45,7 +45,11 @@ def test_a_healthy_champion_stays():
 @pytest.mark.parametrize(
     ("changes", "trigger"),
     [
-        pytest.param({"champion_as_of": None, "trainings": [], "reference_metric": None, "live_metrics": [], "drifted_fractions": []}, "first", id="no champion"),
+        pytest.param(
+            {"champion_as_of": None, "trainings": [], "reference_metric": None, "live_metrics": [], "drifted_fractions": []},
+            "first",
+            id="no champion",
+        ),
         pytest.param({"champion_as_of": NOW - timedelta(days=90)}, "schedule", id="old enough to the day"),
         pytest.param({"live_metrics": [0.49, 0.55, 0.60]}, "performance", id="drop that lasts"),
         pytest.param({"drifted_fractions": [0.5, 0.6]}, "drift", id="drift that lasts"),
@@ -74,6 +78,7 @@ def test_what_does_not_last_triggers_nothing(changes):
     "changes",
     [
         pytest.param({"live_metrics": [0.60, None]}, id="newest window not measured"),
+        pytest.param({"live_metrics": [None, 0.60]}, id="one of the newest windows not measured"),
         pytest.param({"live_metrics": [0.60, float("nan")]}, id="not a number"),
         pytest.param({"live_metrics": [0.60, 0.60], "reference_metric": None}, id="no holdout figure"),
         pytest.param({"live_metrics": [0.60, 0.60], "reference_metric": float("nan")}, id="holdout figure not a number"),
@@ -93,6 +98,7 @@ def test_a_missing_figure_neither_triggers_nor_passes_as_healthy(changes):
         pytest.param({"trainings": [NOW - timedelta(days=27)]}, "cool-down", id="trained a moment ago"),
         pytest.param({"trainings": [NOW - timedelta(days=days) for days in (300, 200, 100)]}, "budget", id="budget spent"),
         pytest.param({"new_label_count": 999}, "new labels", id="nothing new to learn from"),
+        pytest.param({"pending_version": 3}, "version 3 waits", id="a challenger waits for its verdict"),
     ],
 )
 def test_each_brake_holds_a_wanted_training_back_and_says_so(changes, brake):

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.monitoring.windows import list_windows
+from headrace.monitoring.windows import list_months, list_windows
 
 WEEK = timedelta(days=7)
 FIRST, LAST = datetime(2013, 4, 1, 5, tzinfo=UTC), datetime(2013, 12, 31, tzinfo=UTC)
@@ -23,10 +23,17 @@ def test_windows_of_weeks_begin_on_mondays():
     assert {start.weekday() for start, _ in windows(after=None, until=LAST)} == {0}
 
 
-@given(st.lists(st.datetimes(min_value=datetime(2013, 4, 1), max_value=datetime(2013, 12, 31), timezones=st.just(UTC)), max_size=12))
+@given(st.lists(st.integers(min_value=0, max_value=274 * 24).map(lambda hours: FIRST + timedelta(hours=hours)), max_size=12))
 def test_whatever_the_ticks_every_window_is_listed_exactly_once(ticks):
     listed, after = [], None
     for tick in [*sorted(set(ticks)), LAST]:
         listed += windows(after=after, until=tick)
         after = tick
     assert listed == windows(after=None, until=LAST)
+
+
+def test_months_are_listed_whole_once_their_last_label_is_due():
+    starts = [datetime(2013, 11, 1, tzinfo=UTC), datetime(2013, 12, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)]
+    months = list_months(first=starts[0], after=None, until=starts[2] + timedelta(days=2), delay=timedelta(days=2))
+    assert months == [(starts[0], starts[1]), (starts[1], starts[2])]
+    assert list_months(first=starts[0], after=starts[1] + timedelta(days=2), until=starts[2], delay=timedelta(days=2)) == []

@@ -1,0 +1,95 @@
+"""The story in fifteen lines, for the terminal."""
+
+from headrace.console.facts import Facts, read_facts
+from headrace.console.figures import ALL_MONTHS, measure_months, read_outcomes
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+
+_LABEL_WIDTH = 14
+
+
+def summarize(settings: Settings, case: UseCase) -> str:
+    """Who is champion, how good it was, what was trained and turned away, where the time went and what to do next."""
+    facts = read_facts(settings, case)
+    lines = {
+        "champion": _describe_champion(facts),
+        **_describe_figures(settings, case, facts),
+        "trainings": _describe_trainings(facts),
+        "turned away": _describe_rejections(facts),
+        "data": _describe_data(facts),
+        "drift": _describe_drift(facts),
+        "time": _describe_time(facts),
+        "the page": str(settings.environment_home / f"story_{case.name}.html"),
+        "next": f"make serve USE_CASE={case.name} ENV={settings.environment}, make ui-mlflow ENV={settings.environment}, make reset ENV={settings.environment}",
+    }
+    as_of = f", as of {facts.as_of:%Y-%m-%d}" if facts.as_of else ""
+    title = [f"headrace: {case.name} in {settings.environment}{as_of}", case.title, ""]
+    return "\n".join(title + [f"  {label:<{_LABEL_WIDTH}}{text}" for label, text in lines.items()])
+
+
+def _describe_champion(facts: Facts) -> str:
+    if facts.champion is None:
+        return "none yet: no challenger has passed its gates"
+    others = len({reign.version for reign in facts.reigns}) - 1
+    before = f", after {others} other{'s' if others > 1 else ''}" if others else ", the first"
+    return f"version {facts.champion.version} since {facts.champion.since:%Y-%m-%d}{before}"
+
+
+def _describe_figures(settings: Settings, case: UseCase, facts: Facts) -> dict[str, str]:
+    outcomes = read_outcomes(settings, case, as_of=facts.as_of)
+    months = measure_months(outcomes.rows)
+    if months.is_empty():
+        return {"served": "nothing yet: no prediction has met its label"}
+    total = months.row(-1, named=True)
+    month_count = months.filter(months["month"] != ALL_MONTHS).height
+    return {
+        "served": f"{month_count} months, {total['row_count']:,} predictions judged by their labels",
+        "log loss": _compare(total["log_loss"], total["rule_log_loss"]) + ", less is better",
+        "ROC AUC": _compare(total["roc_auc"], total["rule_roc_auc"]) + ", more is better",
+    }
+
+
+def _compare(champion: float | None, rule: float | None) -> str:
+    own, other = ("not computable" if value is None else f"{value:.4f}" for value in (champion, rule))
+    return f"{own}, the business rule {other}"
+
+
+def _describe_trainings(facts: Facts) -> str:
+    kinds = ", ".join(f"{trigger} {count}" for trigger, count in facts.triggers.items())
+    return f"{facts.trainings.height} ({kinds})" if kinds else "none yet"
+
+
+def _describe_rejections(facts: Facts) -> str:
+    if facts.rejections.is_empty():
+        return "no challenger"
+    listed = ", ".join(f"version {row['model_version']} on {row['as_of']:%Y-%m-%d}" for row in facts.rejections.iter_rows(named=True))
+    return f"{facts.rejections.height} ({listed})"
+
+
+def _describe_data(facts: Facts) -> str:
+    sums = facts.quarantine.select("rows_read", "rows_rejected", "blocked_count").sum()
+    if facts.quarantine.is_empty():
+        return "none judged yet"
+    read, rejected, blocked = sums.row(0)
+    stopped = f", {blocked} batches stopped" if blocked else ""
+    return f"{read:,} rows judged, {rejected:,} in quarantine{stopped}"
+
+
+def _describe_drift(facts: Facts) -> str:
+    if facts.drift.is_empty():
+        return "not measured yet"
+    newest = facts.drift.filter(facts.drift["window_start"] == facts.drift["window_start"].max())
+    shares = newest.group_by("view").agg(newest_share=newest["is_drifted"].implode().explode().mean()) if newest.is_empty() else None
+    parts = []
+    for (view,), rows in newest.group_by("view", maintain_order=True):
+        judged = rows["is_drifted"].drop_nulls()
+        parts.append(f"{judged.sum()} of {judged.len()} features unlike the {view}")
+    return ", ".join(parts) + (f"; last four weeks until {newest['window_end'][0]:%Y-%m-%d}" if shares is None else "")
+
+
+def _describe_time(facts: Facts) -> str:
+    if facts.runs.is_empty():
+        return "nothing ran yet"
+    totals = facts.runs.group_by("flow").agg(facts.runs["duration_s"].name and __import__("polars").col("duration_s").sum()).sort("duration_s", descending=True)
+    listed = ", ".join(f"{flow} {seconds:.0f} s" for flow, seconds in totals.head(4).rows())
+    return f"{totals['duration_s'].sum():.0f} s in {facts.runs.height} stage runs: {listed}"
