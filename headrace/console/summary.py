@@ -1,7 +1,10 @@
 """The story in fifteen lines, for the terminal."""
 
+import polars as pl
+
 from headrace.console.facts import Facts, read_facts
 from headrace.console.figures import ALL_MONTHS, measure_months, read_outcomes
+from headrace.console.pages import story_path
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -19,7 +22,7 @@ def summarize(settings: Settings, case: UseCase) -> str:
         "data": _describe_data(facts),
         "drift": _describe_drift(facts),
         "time": _describe_time(facts),
-        "the page": str(settings.environment_home / f"story_{case.name}.html"),
+        "the page": str(story_path(settings, case)),
         "next": f"make serve USE_CASE={case.name} ENV={settings.environment}, make ui-mlflow ENV={settings.environment}, make reset ENV={settings.environment}",
     }
     as_of = f", as of {facts.as_of:%Y-%m-%d}" if facts.as_of else ""
@@ -78,18 +81,16 @@ def _describe_data(facts: Facts) -> str:
 def _describe_drift(facts: Facts) -> str:
     if facts.drift.is_empty():
         return "not measured yet"
-    newest = facts.drift.filter(facts.drift["window_start"] == facts.drift["window_start"].max())
-    shares = newest.group_by("view").agg(newest_share=newest["is_drifted"].implode().explode().mean()) if newest.is_empty() else None
-    parts = []
-    for (view,), rows in newest.group_by("view", maintain_order=True):
-        judged = rows["is_drifted"].drop_nulls()
-        parts.append(f"{judged.sum()} of {judged.len()} features unlike the {view}")
-    return ", ".join(parts) + (f"; last four weeks until {newest['window_end'][0]:%Y-%m-%d}" if shares is None else "")
+    end = facts.drift["window_end"].max()
+    newest = facts.drift.filter(pl.col("window_end") == end).drop_nulls("is_drifted")
+    shares = newest.group_by("view").agg(pl.col("is_drifted").sum().alias("drifted_count"), pl.len().alias("row_count")).sort("view")
+    listed = ", ".join(f"{drifted} of {count} features unlike the {view}" for view, drifted, count in shares.rows())
+    return f"{listed} in the four weeks to {end:%Y-%m-%d}"
 
 
 def _describe_time(facts: Facts) -> str:
     if facts.runs.is_empty():
         return "nothing ran yet"
-    totals = facts.runs.group_by("flow").agg(facts.runs["duration_s"].name and __import__("polars").col("duration_s").sum()).sort("duration_s", descending=True)
+    totals = facts.runs.group_by("flow").agg(pl.col("duration_s").sum()).sort("duration_s", descending=True)
     listed = ", ".join(f"{flow} {seconds:.0f} s" for flow, seconds in totals.head(4).rows())
     return f"{totals['duration_s'].sum():.0f} s in {facts.runs.height} stage runs: {listed}"

@@ -30,22 +30,35 @@ class Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """Trees and how they were found.
+class Stopped:
+    """Trees that stopped when rows they were not fitted on said so.
 
     Attributes:
-        text: LightGBM's own text, trees up to the best round.
-        best_round: Boosting rounds kept.
-        validation_loss: Log loss (nats) on the validation rows, uncalibrated.
+        booster: The trees.
+        best_round: Boosting rounds until the least loss.
+        loss: That loss: log loss (nats) on the rows that stopped them.
     """
 
-    text: str
+    booster: lightgbm.Booster
     best_round: int
-    validation_loss: float
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossFitted:
+    """What rows look like to trees that have not seen them.
+
+    Attributes:
+        scores: Uncalibrated probability of each row, from the trees fitted without its fold; in the rows' order.
+        best_round: Median of the rounds at which the folds stopped.
+    """
+
+    scores: np.ndarray
+    best_round: int
 
 
 def build_dataset(examples: Examples, *, features: Sequence[str], categorical: Sequence[str], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
-    """Rows binned once, for any number of fits; validation rows take the bins of the training rows they refer to."""
+    """Rows binned once, for any number of fits; rows that only judge take the bins of the rows they refer to."""
     dataset = lightgbm.Dataset(
         examples.matrix,
         label=examples.labels,
@@ -58,12 +71,12 @@ def build_dataset(examples: Examples, *, features: Sequence[str], categorical: S
     return dataset.construct()
 
 
-def fit_trees(train: lightgbm.Dataset, validation: lightgbm.Dataset, *, params: Mapping[str, Any], max_rounds: int, seed: int, threads: int) -> Fitted:
-    """Boost until the validation loss stops falling.
+def fit_until(train: lightgbm.Dataset, judge: lightgbm.Dataset, *, params: Mapping[str, Any], max_rounds: int, seed: int, threads: int) -> Stopped:
+    """Boost until the loss on other rows stops falling.
 
     Args:
-        train: Binned training rows.
-        validation: Binned validation rows, referring to `train`.
+        train: Binned rows to fit on.
+        judge: Binned rows that decide when to stop, referring to `train`.
         params: LightGBM parameters.
         max_rounds: Greatest number of rounds.
         seed: Seed of row and column sampling.
@@ -73,13 +86,43 @@ def fit_trees(train: lightgbm.Dataset, validation: lightgbm.Dataset, *, params: 
         {**params, **REPRODUCIBLE, "metric": "binary_logloss", "seed": seed, "num_threads": threads},
         train,
         num_boost_round=max_rounds,
-        valid_sets=[validation],
-        valid_names=["validation"],
+        valid_sets=[judge],
+        valid_names=["judge"],
         callbacks=[lightgbm.early_stopping(PATIENCE_ROUNDS, verbose=False)],
     )
-    # The text repeats the parameters of the call; how many threads the machine had is no property of the model.
-    text = re.sub(r"^\[num_threads: \d+\]$", "[num_threads: 0]", booster.model_to_string(num_iteration=booster.best_iteration), flags=re.MULTILINE)
-    return Fitted(text=text, best_round=booster.best_iteration, validation_loss=booster.best_score["validation"]["binary_logloss"])
+    return Stopped(booster=booster, best_round=booster.best_iteration, loss=float(booster.best_score["judge"]["binary_logloss"]))
+
+
+def cross_fit(
+    examples: Examples, rows: lightgbm.Dataset, *, folds: np.ndarray, params: Mapping[str, Any], max_rounds: int, seed: int, threads: int
+) -> CrossFitted:
+    """Score every row by trees fitted without its fold.
+
+    Args:
+        examples: The rows.
+        rows: The same rows, binned.
+        folds: Fold of each row.
+        params: LightGBM parameters.
+        max_rounds: Greatest number of rounds.
+        seed: Seed of row and column sampling.
+        threads: Threads; they change no byte of the result.
+    """
+    scores, rounds = np.empty(folds.size), []
+    for fold in np.unique(folds):
+        kept, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        stopped = fit_until(rows.subset(kept), rows.subset(left_out), params=params, max_rounds=max_rounds, seed=seed, threads=threads)
+        scores[left_out] = predict_scores(stopped.booster, examples.matrix[left_out], threads=threads)
+        rounds.append(stopped.best_round)
+    return CrossFitted(scores=scores, best_round=int(np.median(rounds)))
+
+
+def fit_trees(rows: lightgbm.Dataset, *, params: Mapping[str, Any], rounds: int, seed: int, threads: int) -> str:
+    """Fit a given number of rounds on all rows. Returns LightGBM's own text.
+
+    The text repeats the parameters of the call; how many threads the machine had is no property of the model, so it is left out.
+    """
+    booster = lightgbm.train({**params, **REPRODUCIBLE, "seed": seed, "num_threads": threads}, rows, num_boost_round=rounds)
+    return re.sub(r"^\[num_threads: \d+\]$", "[num_threads: 0]", booster.model_to_string(num_iteration=rounds), flags=re.MULTILINE)
 
 
 def load_booster(text: str) -> lightgbm.Booster:

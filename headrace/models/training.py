@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import numpy as np
 import polars as pl
 
@@ -18,13 +19,15 @@ from headrace.models.candidate import BASELINE, CARD, DRIFT_REFERENCE, EXPLANATI
 from headrace.models.card import build_card
 from headrace.models.encoding import Categories, encode, fit_categories
 from headrace.models.explain import explain
-from headrace.models.lightgbm import Examples, Fitted, build_dataset, fit_trees, load_booster, predict_scores
+from headrace.models.lightgbm import Examples, build_dataset, cross_fit, fit_trees, load_booster, predict_scores
 from headrace.models.linear import Linear, fit_linear
 from headrace.models.splits import PREDICTED_AT, Splits, decide_split, split_by_time
 from headrace.models.tuning import tune
 from headrace.use_case import UseCase
 
 logger = logging.getLogger(__name__)
+
+FOLDS = 3
 
 _PROBABILITY, _MONTH = "probability_fraction", "month"
 
@@ -50,14 +53,16 @@ class _Model:
 
     categories: Categories
     params: Mapping[str, Any]
-    trees: Fitted
+    rounds: int
+    trees: str
     calibration: Mapping[str, Any]
+    cross_fitted_loss: float
     baseline: Baseline
     linear: Linear
 
     def predict(self, rows: pl.DataFrame, *, features: tuple[str, ...], threads: int) -> np.ndarray:
         matrix = encode(rows, features=features, categories=self.categories)
-        return calibrate(self.calibration, predict_scores(load_booster(self.trees.text), matrix, threads=threads))
+        return calibrate(self.calibration, predict_scores(load_booster(self.trees), matrix, threads=threads))
 
 
 def build_candidate(
@@ -94,9 +99,9 @@ def build_candidate(
     metrics = _measure(model, judged, label=label)
     slices = evaluation.score_slices(judged, label=label, probability=_PROBABILITY, slices=[*case.policy.slices, _MONTH])
     explained = splits.holdout.sample(min(case.training.explained_rows, splits.holdout.height), seed=seed)
-    explanation = explain(load_booster(model.trees.text), encode(explained, features=features, categories=model.categories), threads=threads)
+    explanation = explain(load_booster(model.trees), encode(explained, features=features, categories=model.categories), threads=threads)
 
-    (folder / MODEL).write_text(model.trees.text, encoding="utf-8")
+    (folder / MODEL).write_text(model.trees, encoding="utf-8")
     write_json(folder / BASELINE, model.baseline.as_json())
     write_json(folder / LINEAR, model.linear.as_json())
     write_json(folder / METRICS, metrics | {"slices": slices.to_dicts()})
@@ -104,34 +109,45 @@ def build_candidate(
     (folder / CARD).write_text(build_card(candidate, case=case, split=decision, metrics=metrics, slices=slices, explanation=explanation), encoding="utf-8")
     _sample_reference(splits.train, features=features, limit=case.policy.drift_sample_rows, seed=seed).write_parquet(folder / DRIFT_REFERENCE)
     write_candidate(folder, candidate)
-    logger.info("built a candidate of %s train=%d holdout=%d rounds=%d", case.name, splits.train.height, splits.holdout.height, model.trees.best_round)
+    logger.info("built a candidate of %s train=%d holdout=%d rounds=%d", case.name, splits.train.height, splits.holdout.height, model.rounds)
     return CandidateReport(decision=decision, candidate=candidate, metrics=metrics)
 
 
 def _fit(splits: Splits, *, case: UseCase, seed: int, threads: int) -> _Model:
-    """Tune on a sample, fit on all training rows, calibrate on validation rows; the baselines may use both."""
+    """Search forward in time, calibrate on cross-fitted scores, fit on everything before the holdout."""
     label, features, spec = case.label.name, case.features.names, case.training
-    categories = fit_categories(splits.train, case.features.categorical)
-
-    def bin_rows(rows: pl.DataFrame, reference: Any = None) -> Any:
-        examples = Examples(matrix=encode(rows, features=features, categories=categories), labels=rows[label].to_numpy())
-        return build_dataset(examples, features=features, categorical=case.features.categorical, reference=reference)
-
-    sample = bin_rows(splits.train.sample(min(spec.tuning_rows, splits.train.height), seed=seed))
-    params = tune(sample, bin_rows(splits.validation, sample), spec=spec, seed=seed, threads=threads)
-    train = bin_rows(splits.train)
-    trees = fit_trees(train, bin_rows(splits.validation, train), params=params, max_rounds=spec.max_rounds, seed=seed, threads=threads)
-
-    scores = predict_scores(load_booster(trees.text), encode(splits.validation, features=features, categories=categories), threads=threads)
     known = pl.concat([splits.train, splits.validation])
+    categories = fit_categories(known, case.features.categorical)
+
+    def examples(rows: pl.DataFrame) -> Examples:
+        return Examples(matrix=encode(rows, features=features, categories=categories), labels=rows[label].to_numpy())
+
+    def binned(rows: Examples, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+        return build_dataset(rows, features=features, categorical=case.features.categorical, reference=reference)
+
+    sample = binned(examples(splits.train.sample(min(spec.tuning_rows, splits.train.height), seed=seed)))
+    params = tune(sample, binned(examples(splits.validation), sample), spec=spec, seed=seed, threads=threads)
+
+    everything = examples(known)
+    rows = binned(everything)
+    crossed = cross_fit(everything, rows, folds=_folds(known), params=params, max_rounds=spec.max_rounds, seed=seed, threads=threads)
+    calibration = fit_platt(scores=crossed.scores, labels=everything.labels)
     return _Model(
         categories=categories,
         params=params,
-        trees=trees,
-        calibration=fit_platt(scores=scores, labels=splits.validation[label].to_numpy()),
+        rounds=crossed.best_round,
+        trees=fit_trees(rows, params=params, rounds=crossed.best_round, seed=seed, threads=threads),
+        calibration=calibration,
+        cross_fitted_loss=float(evaluation.log_losses(everything.labels, calibrate(calibration, crossed.scores)).mean()),
         baseline=fit_baseline(known, label=label, columns=case.policy.baseline),
         linear=fit_linear(known, label=label, features=features, categories=categories, seed=seed),
     )
+
+
+def _folds(rows: pl.DataFrame) -> np.ndarray:
+    """Fold of each row: whole weeks in turn, since rows of one day know too much about each other to judge each other."""
+    weeks = (rows[PREDICTED_AT] - rows[PREDICTED_AT].min()).dt.total_days() // 7
+    return (weeks % FOLDS).to_numpy()
 
 
 def _describe(model: _Model, splits: Splits, *, case: UseCase, as_of: datetime, seed: int, provenance: Mapping[str, Any]) -> Candidate:
@@ -150,7 +166,7 @@ def _describe(model: _Model, splits: Splits, *, case: UseCase, as_of: datetime, 
         holdout_start=splits.holdout_start,
         holdout_end=splits.holdout_end,
         params=dict(model.params),
-        best_round=model.trees.best_round,
+        best_round=model.rounds,
         seed=seed,
         provenance=dict(provenance),
     )
@@ -169,7 +185,7 @@ def _measure(model: _Model, judged: pl.DataFrame, *, label: str) -> dict[str, fl
         "holdout/label_rate_fraction": float(labels.mean()),
         "holdout/prediction_mean_fraction": float(probabilities[""].mean()),
         "holdout/row_count": float(labels.size),
-        "validation/log_loss_uncalibrated": model.trees.validation_loss,
+        "cross_fitted/log_loss": model.cross_fitted_loss,
     }
 
 

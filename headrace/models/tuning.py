@@ -6,7 +6,7 @@ from typing import Any
 import lightgbm
 import optuna
 
-from headrace.models.lightgbm import fit_trees
+from headrace.models.lightgbm import fit_until
 from headrace.use_case import TrainingSpec
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -28,7 +28,7 @@ def tune(train: lightgbm.Dataset, validation: lightgbm.Dataset, *, spec: Trainin
 
     def loss(trial: optuna.Trial) -> float:
         params = {**spec.fixed, **_suggest(trial, spec.search)}
-        return fit_trees(train, validation, params=params, max_rounds=spec.max_rounds, seed=seed, threads=threads).validation_loss
+        return fit_until(train, validation, params=params, max_rounds=spec.max_rounds, seed=seed, threads=threads).loss
 
     study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(2, spec.trials // 2)))
     study.enqueue_trial(dict(spec.known_good))

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 
 from headrace.errors import HeadraceError
 from headrace.serving.health import Health
@@ -28,6 +29,14 @@ MAX_BODY_BYTES = 2**20
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RETRY_SECONDS = "5"
+
+_REFUSALS = {
+    400: "The body is no JSON, or the request id has another form.",
+    409: "The request id was used for other rows.",
+    413: "The body is too large.",
+    422: "The rows are not what is asked for.",
+    503: "There is no champion, there are no online features, or the log cannot be written.",
+}
 
 
 class Prediction(BaseModel):
@@ -85,8 +94,7 @@ def create_app(settings: Settings, case: UseCase, *, find_champion: FindChampion
 
 def _add_predict(app: FastAPI, server: ModelServer) -> None:
     model = RequestModel(server.case.features.request_columns)
-    codes = {400: "no JSON, or a request id of another form", 409: "a request id that was used for other rows", 413: "a body too large", 422: "other rows than asked for", 503: "no champion, no online features, or no log"}
-    refusals: dict[int | str, dict[str, Any]] = {code: {"model": Refusal, "description": f"Refused: {text}."} for code, text in codes.items()}
+    refusals: dict[int | str, dict[str, Any]] = {code: {"model": Refusal, "description": text} for code, text in _REFUSALS.items()}
     header = {"name": "X-Request-ID", "in": "header", "required": False, "schema": {"type": "string", "pattern": f"^{_REQUEST_ID.pattern}$"}}
     body = {"required": True, "content": {"application/json": {"schema": model.schema}}}
 
@@ -124,14 +132,22 @@ def _add_docs(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        assets = {"swagger_js_url": "/docs/assets/swagger-ui-bundle.js", "swagger_css_url": "/docs/assets/swagger-ui.css", "swagger_favicon_url": "/docs/assets/favicon-32x32.png"}
-        return get_swagger_ui_html(openapi_url=str(app.openapi_url), title=app.title, **assets)
+        return get_swagger_ui_html(
+            openapi_url=str(app.openapi_url),
+            title=app.title,
+            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs/assets/swagger-ui.css",
+            swagger_favicon_url="/docs/assets/favicon-32x32.png",
+        )
 
 
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(StarletteHTTPException)
-    async def refuse(_: Request, error: StarletteHTTPException) -> Response:
-        return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
+    async def refuse(request: Request, error: StarletteHTTPException) -> Response:
+        # The router's own refusals are a title, not a sentence.
+        is_unrouted = error.status_code in (404, 405)
+        sentence = f"{request.method} {request.url.path} is not answered here; /docs lists what is" if is_unrouted else error.detail
+        return JSONResponse({"error": sentence}, status_code=error.status_code, headers=error.headers)
 
     @app.exception_handler(HeadraceError)
     async def unavailable(_: Request, error: HeadraceError) -> Response:
@@ -156,8 +172,11 @@ async def _read_body(request: Request) -> bytes:
     if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
         raise too_large
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise too_large
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise too_large
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the body ended before its announced length") from error
     return bytes(body)

@@ -1,9 +1,15 @@
 """What `GET /health` says."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
+
+# OpenAPI 3.0, which the bundled page reads, spells "or null" in its own way.
+_Text = Annotated[str | None, WithJsonSchema({"type": "string", "nullable": True})]
+_Whole = Annotated[int | None, WithJsonSchema({"type": "integer", "nullable": True})]
+_Number = Annotated[float | None, WithJsonSchema({"type": "number", "nullable": True})]
+_Instant = Annotated[datetime | None, WithJsonSchema({"type": "string", "format": "date-time", "nullable": True})]
 
 
 class Health(BaseModel):
@@ -19,13 +25,13 @@ class Health(BaseModel):
     problems: list[str] = Field(description="One sentence per thing that needs a person.")
     environment: str
     use_case: str
-    model_version: int | None = Field(description="Version of the champion that answers.")
-    model_id: str | None
+    model_version: _Whole = Field(description="Version of the champion that answers.")
+    model_id: _Text
     features_version: int = Field(description="Version of the features that this process computes.")
-    refreshed_at: datetime | None = Field(description="Instant (UTC) as of which the online features were computed.")
-    features_age_seconds: float | None = Field(description="How long ago that was.")
+    refreshed_at: _Instant = Field(description="Instant (UTC) as of which the online features were computed.")
+    features_age_seconds: _Number = Field(description="How long ago that was.")
     undrained_segment_count: int = Field(description="Segments of the inference log that are not in the lake yet, the one being written included.")
     undrained_bytes: int
-    undrained_seconds: float | None = Field(description="Age of the oldest of them.")
+    undrained_seconds: _Number = Field(description="Age of the oldest of them.")
     logged_count: int = Field(description="Requests logged since the server was started.")
     sync_count: int = Field(description="Syncs they took; fewer, when requests came together.")

@@ -26,7 +26,7 @@ def tiny_settings(home: Path) -> Settings:
     return load_settings("dev", home=home, variables={})
 
 
-def add_amount(spine: pl.DataFrame) -> pl.DataFrame:
+def add_hour(spine: pl.DataFrame) -> pl.DataFrame:
     return spine.with_columns(pl.col("sold_at").dt.hour().cast(pl.Float64).alias("hour"))
 
 
@@ -49,7 +49,7 @@ FEATURES = FeatureSet(
     build_spine=build_spine,
     carried=(),
     request_columns={"shop": pl.String(), "amount_eur": pl.Float64(), "item_count": pl.Int64(), "sold_at": pl.Datetime("us", "UTC")},
-    on_demand=add_amount,
+    on_demand=add_hour,
     on_demand_features=("shop", "amount_eur", "hour"),
     categorical=("shop",),
     views=(FeatureView(name="shop_returns", entity=("shop",), inputs=("returns",), lookback=timedelta(days=7), features=("shop_return_fraction",), compute=return_rates),),

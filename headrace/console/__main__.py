@@ -1,0 +1,87 @@
+"""Look at an environment: `python -m headrace.console <verb> --use-case NAME`.
+
+Verbs: `story` and `quality` write a page and say where, `results` gives the monthly figures as Markdown, `summary` the
+story in fifteen lines, `tables` every table of the environment. Exit codes as in `headrace.errors`. The environment is
+`HEADRACE_ENV`.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from headrace import process
+from headrace import use_case as use_cases
+from headrace.errors import HeadraceError
+from headrace.settings import Settings, load_settings
+from headrace.use_case import UseCase
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code; a person's mistake ends in one sentence, not in a traceback."""
+    options = _parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        settings, case = load_settings(), use_cases.load(options.use_case)
+        process.prepare(settings)
+        sys.stdout.write(_show(settings, case, options).rstrip("\n") + "\n")
+    except HeadraceError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return error.exit_code
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m headrace.console", description="Look at an environment; nothing is changed.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for verb, purpose in _VERBS.items():
+        command = verbs.add_parser(verb, help=purpose)
+        command.add_argument("--use-case", required=True)
+        if verb == "results":
+            command.add_argument("--write", type=Path, metavar="PATH", help="write the Markdown there instead of showing it")
+    return parser.parse_args(arguments)
+
+
+_VERBS = {
+    "story": "write the page that tells the story",
+    "quality": "write the page about data quality",
+    "results": "the monthly figures, as Markdown",
+    "summary": "the story in fifteen lines",
+    "tables": "every table with its rows and version",
+}
+
+
+def _show(settings: Settings, case: UseCase, options: argparse.Namespace) -> str:
+    """What the verb has to say. Each imports only what it needs."""
+    if options.verb == "story":
+        from headrace.console.story import write_story
+
+        return str(write_story(settings, case))
+    if options.verb == "quality":
+        from headrace.console.pages import write_quality_page
+
+        return str(write_quality_page(settings, case))
+    if options.verb == "tables":
+        return _list_tables(settings)
+    if options.verb == "summary":
+        from headrace.console.summary import summarize
+
+        return summarize(settings, case)
+    from headrace.console.figures import render_monthly_figures, write_figures
+
+    return str(write_figures(settings, case, options.write)) if options.write else render_monthly_figures(settings, case)
+
+
+def _list_tables(settings: Settings) -> str:
+    from headrace.console.facts import read_tables
+
+    found = read_tables(settings)
+    if found.is_empty():
+        return f"{settings.environment} has no table yet; make run fills it"
+    width = max(len(table) for table in found["table"])
+    lines = [f"{'layer':<10}{'table':<{width}}{'rows':>12}{'version':>9}"]
+    lines += [f"{row['layer']:<10}{row['table']:<{width}}{row['row_count']:>12,}{row['version']:>9}" for row in found.iter_rows(named=True)]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
