@@ -128,11 +128,11 @@ class Contract(_Strict):
         return self
 
     @property
-    def schema(self) -> pl.Schema:
+    def schema(self) -> pl.Schema:  # ty: ignore[incompatible-property-override] - hides a method that pydantic has given up
         """Column names and Polars types, system columns of the layer included."""
         own = {name: TYPES[column.type] for name, column in self.columns.items()}
         layer = catalog.parse_name(self.table).layer
-        return pl.Schema(own | (SYSTEM_COLUMNS if layer in ("bronze", "silver") else {}))
+        return pl.Schema(own | (dict(SYSTEM_COLUMNS) if layer in ("bronze", "silver") else {}))
 
 
 class _Loader(yaml.CSafeLoader):

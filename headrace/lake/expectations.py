@@ -82,7 +82,8 @@ def build_suite(table: str, checks: list[Check]) -> Any:
     try:
         suite = gx.ExpectationSuite(name=table, expectations=configurations)
     except ValueError as error:  # what its validation of arguments raises
-        raise ContractError(f"contract of {table}: Great Expectations refuses an expectation's arguments: {error}") from error
+        findings = " ".join(str(error).split())
+        raise ContractError(f"contract of {table}: Great Expectations refuses an expectation's arguments: {findings}") from error
     if len(suite.expectations) != len(checks) or not checks:
         taken = len(suite.expectations)
         raise ContractError(f"contract of {table} makes {len(checks)} promises, Great Expectations took {taken}; correct what it left out")

@@ -128,10 +128,10 @@ def _parse_csv(content: bytes, path: Path, null_values: Sequence[str]) -> pl.Dat
                 f"{path} has {wrong[1]} of {width} fields in data row {wrong[0]}; it was cut off, or a comma is not quoted: deliver it again"
             )
         return pl.read_csv(text.encode(), infer_schema=False, null_values=list(null_values))
-    except (csv.Error, pl.exceptions.PolarsError) as error:
-        raise SourceError(
-            f"{path} is not a CSV of comma-separated, quoted fields; it was cut off, or a quote is not closed: deliver it again"
-        ) from error
+    except (csv.Error, pl.exceptions.PolarsError):
+        # Without its cause: Polars quotes the row it stopped at.
+        reason = "it was cut off, or a quote is not closed"
+        raise SourceError(f"{path} is not a CSV of comma-separated, quoted fields; {reason}: deliver it again") from None
 
 
 def _parse_parquet(content: bytes, path: Path) -> pl.DataFrame:

@@ -118,13 +118,12 @@ def judge(frame: pl.DataFrame, contract: Contract, *, taken: pl.DataFrame | None
     if frame.is_empty():
         return _report(contract, [columns], pl.Series([], dtype=pl.String), _decide_empty(contract))
     findings = _find_by_great_expectations(frame, contract, checks) | _find_by_polars(frame, checks)
-    broken = _join_names(frame.height, findings.values())
-    if contract.key:
-        key_check = next(check for check in checks if check.name == KEY_CHECK)
-        findings[KEY_CHECK] = _find_repeats(frame, contract, key_check, is_sound=broken.is_null(), taken=taken)
-        broken = _join_names(frame.height, findings.values())
-    ordered = [columns, *(findings[check.name] for check in checks)]
-    return _report(contract, ordered, broken, _decide(contract, ordered, broken))
+    # Repeats are looked for among sound rows only: a broken row must not push a good one with its key out of the table.
+    is_sound = _join_names(frame.height, list(findings.values())).is_null()
+    findings |= {check.name: _find_repeats(frame, contract, check, is_sound=is_sound, taken=taken) for check in checks if check.name == KEY_CHECK}
+    ordered = [findings[check.name] for check in checks]
+    broken = _join_names(frame.height, ordered)
+    return _report(contract, [columns, *ordered], broken, _decide(contract, [columns, *ordered], broken))
 
 
 def _report(contract: Contract, findings: Sequence[Finding], broken: pl.Series, decision: Decision) -> QualityReport:
@@ -275,7 +274,7 @@ def _finding_of_rows(check: Check, rows: Sequence[int], row_count: int) -> Findi
     return Finding(check=check, is_passed=not rows, reason=reason, rows=rows)
 
 
-def _join_names(row_count: int, findings: Any) -> pl.Series:
+def _join_names(row_count: int, findings: Sequence[Finding]) -> pl.Series:
     """Per row: names of the critical row-level checks that it breaks, in the contract's order; null where it breaks none."""
     broken = [finding for finding in findings if finding.check.severity == "critical" and finding.rows]
     pieces = [pl.DataFrame({"row": f.rows}, schema=_BROKEN_ROW).with_columns(pl.lit(f.check.name).alias("name")) for f in broken]

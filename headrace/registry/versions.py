@@ -178,8 +178,11 @@ def read_signature(settings: Settings, version: Version) -> list[str] | None:
 def _model_folder(settings: Settings, version: Version) -> Path:
     import mlflow.artifacts
 
-    with _registry(settings):
-        return Path(mlflow.artifacts.download_artifacts(version.source, tracking_uri=settings.registry_uri))
+    with _registry(settings) as client:
+        # MLflow looks `models:/m-...` up in the process's default registry, whatever it is told; ours is asked for the place.
+        model_id = version.source.removeprefix("models:/")
+        location = version.source if model_id == version.source else client.get_logged_model(model_id).artifact_location
+        return Path(mlflow.artifacts.download_artifacts(location, tracking_uri=settings.registry_uri))
 
 
 def _log_run(

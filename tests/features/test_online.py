@@ -15,7 +15,8 @@ from headrace.features.online import OnlineStore, build_request_features, publis
 from tests.features.shops import NOON, SHOPS, minutes, shop_inputs
 
 SALES = [("a", "north", 9.5, minutes(44)), ("b", "south", 1.0, minutes(35)), ("c", None, 2.0, minutes(31)), ("d", "é" * 900, 2.0, minutes(31))]
-INPUTS = shop_inputs(SALES, returns=[("north", True, minutes(30)), ("north", False, minutes(10)), ("north", True, minutes(31)), ("south", True, minutes(1))])
+KNOWN_RETURNS = [("north", True, minutes(30)), ("north", False, minutes(10)), ("north", True, minutes(31)), ("south", True, minutes(1))]
+INPUTS = shop_inputs(SALES, KNOWN_RETURNS)
 
 
 def ask(root, *, feature_set=SHOPS, inputs=INPUTS):

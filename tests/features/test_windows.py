@@ -43,7 +43,8 @@ def test_sums_and_means_agree_with_looking_at_every_event(spine_rows, event_rows
         seen = [amount for other, known, amount in event_rows if shop is not None and other == shop and at - WINDOW < known <= at]
         values = [amount for amount in seen if amount is not None]
         expected.append((shop, at, sum(values) / len(values) if values else None, float(len(seen)), sum(values)))
-    summed = rolling_sums(means(spine(*spine_rows), events(*event_rows)), events(*event_rows), by=("shop",), sums={"sum": pl.col("amount")}, window=WINDOW)
+    averaged = means(spine(*spine_rows), events(*event_rows))
+    summed = rolling_sums(averaged, events(*event_rows), by=("shop",), sums={"sum": pl.col("amount")}, window=WINDOW)
     schema = {**SPINE, "mean": pl.Float64(), "count": pl.Float64(), "sum": pl.Int64()}
     assert_frame_equal(summed, pl.DataFrame(expected, schema=schema, orient="row"), check_exact=True)
 

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from headrace.errors import RegistryError
+from headrace.features.online import publish
 from headrace.features.views import REFRESHED_AT, FeatureSet, FeatureView, Inputs
 from headrace.models.candidate import MODEL, Candidate, write_candidate
 from headrace.serving.model_watcher import ChampionRef, FindChampion
@@ -135,3 +136,16 @@ def logged_rows(request_id: str, *, probability: float = 0.5, count: int = 1, in
 def stored_ids(frame: pl.DataFrame) -> Sequence[str]:
     assert frame.schema == COLUMNS
     return sorted(frame["request_id"].to_list())
+
+RETURNS = pl.DataFrame(
+    {"shop": ["north", "north", "south"], "is_returned": [1.0, 0.0, 1.0], "known_at": [NOON - timedelta(hours=2)] * 3},
+    schema_overrides={"known_at": pl.Datetime("us", "UTC")},
+)
+
+# One row to ask for.
+PURCHASE: dict[str, Any] = {"shop": "north", "amount_eur": 60.0, "item_count": 2, "sold_at": "2013-07-01T12:30:00Z"}
+
+
+def publish_returns(settings: Settings, *, features: FeatureSet = FEATURES) -> None:
+    """Fill the online store as of noon."""
+    publish(settings.online_root / TINY.name, features, {"returns": RETURNS}, NOON)

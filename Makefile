@@ -1,0 +1,166 @@
+# The verbs of Headrace: what a person types and what CI runs. `make help` lists them, docs/reference/verbs.md explains them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Values reach the commands below through the environment, never as text of a command, so nothing in them can be run.
+VALUES := ENV USE_CASE AS_OF REVISION VERSION BY REASON YES PORT TESTS
+$(foreach name,$(VALUES) HEADRACE_ENV HEADRACE_HOME,$(if $(findstring $$,$(value $(name))),$(error $(name) holds a dollar sign, which make would expand; write it without)))
+
+# They count on make's command line only: a shell may have an ENV, a PORT or a VERSION of its own that means something else.
+$(foreach name,$(VALUES),$(if $(filter command,$(origin $(name))),,$(eval override $(name) :=)))
+named_environment := $(ENV)
+override ENV := $(or $(ENV),$(HEADRACE_ENV),dev)
+override USE_CASE := $(or $(USE_CASE),flight_delay)
+override TESTS := $(or $(TESTS),tests)
+export $(filter-out ENV,$(VALUES))
+unexport ENV
+export HEADRACE_ENV := $(ENV)
+
+# Without cached bytecode every process pays seconds for its imports.
+unexport PYTHONDONTWRITEBYTECODE
+# Where the packages of this clone lie is nobody else's business.
+unexport PYTHONPATH PYTHONHOME
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+PYTHON := .venv/bin/python
+RUN := .venv/.installed-run
+DEV := .venv/.installed-dev
+
+# Ends with the verb's own exit code as a line, because make itself always leaves with 2.
+ended = || { code=$$?; echo "make $@: the verb ended with exit code $$code (3: a gate blocked; all codes: docs/reference/errors.md)" >&2; exit $$code; }
+flow = $(PYTHON) -m flows $@ --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"} $${REVISION:+--revision "$$REVISION"} $(ended)
+look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE"
+need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(name)=, for example: $(2)' >&2; exit 2; };)
+
+.PHONY: help run story quality summary tables results \
+	ingest refine featurize train promote score monitor retrain lifecycle approve rollback \
+	serve drain ui-mlflow ui-prefect reset \
+	test check lint format types imports docs docs-check ci bench-lifecycle install
+
+##@ Start here
+help: ## List these verbs
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
+	@printf '\nValues: ENV=dev USE_CASE=flight_delay (where you name none), AS_OF=2013-07-01, REVISION=2. More: docs/reference/verbs.md\n'
+
+run: $(RUN) ## Install what is missing, then the whole lifecycle of a use case; what is done is not done again
+	@$(PYTHON) -m flows lifecycle --use-case "$$USE_CASE" $(ended)
+
+test: $(DEV) ## Install what is missing, then all tests; TESTS=tests/lake for some
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -q "$$TESTS"
+
+reset: ## Delete one environment's state and start over; asks first, YES=1 answers (ENV=)
+	@[[ "$(if $(named_environment),yes)" ]] || { echo "make reset deletes, so it wants the environment named: make reset ENV=dev" >&2; exit 2; }
+	@[[ "$$HEADRACE_ENV" =~ ^[a-z][a-z0-9_]*$$ && -f "environments/$$HEADRACE_ENV.yaml" ]] || { echo "there is no environments/$$HEADRACE_ENV.yaml; nothing was deleted" >&2; exit 10; }
+	@[[ "$$HEADRACE_ENV" != prod ]] || { echo "make reset never deletes prod; nothing was deleted" >&2; exit 10; }
+	@state="$${HEADRACE_HOME:-$$PWD/.headrace}/$$HEADRACE_ENV"; \
+	[[ -d "$$state" ]] || { echo "$$state does not exist; nothing to delete"; exit 0; }; \
+	[[ "$${YES:-}" == 1 ]] || { read -r -p "Delete $$state, all tables, models and predictions of $$HEADRACE_ENV? Type its name: " answer && [[ "$$answer" == "$$HEADRACE_ENV" ]]; } \
+		|| { echo "nothing was deleted" >&2; exit 1; }; \
+	rm -rf -- "$$state"; echo "deleted $$state"
+
+##@ Stages, each alone (USE_CASE= ENV= AS_OF=)
+ingest: $(RUN) ## Source to bronze, verbatim
+	@$(flow)
+
+refine: $(RUN) ## Bronze to silver, behind the data contract; rows that break it go to quarantine
+	@$(flow)
+
+featurize: $(RUN) ## Silver to features, in the lake and the online store
+	@$(flow)
+
+train: $(RUN) ## Build a candidate and register it as challenger
+	@$(flow)
+
+promote: $(RUN) ## Judge the challenger; it becomes champion or the verdict says why not
+	@$(flow)
+
+score: $(RUN) ## The champion's predictions for the coming rows
+	@$(flow)
+
+monitor: $(RUN) ## Labels to predictions: live performance and drift
+	@$(flow)
+
+retrain: $(RUN) ## Decide whether a new candidate is worth building, and build it if so
+	@$(flow)
+
+lifecycle: $(RUN) ## All stages, tick by tick; `make run` is this with its defaults
+	@$(flow)
+
+approve: $(RUN) ## Record that a person approves a version (VERSION= BY= REASON=)
+	$(call need,VERSION BY REASON,make approve ENV=staging VERSION=3 BY=ada REASON="seen the card")
+	@$(PYTHON) -m flows approve --use-case "$$USE_CASE" --version "$$VERSION" --by "$$BY" --reason "$$REASON" $(ended)
+
+rollback: $(RUN) ## Return to the previous champion (BY= REASON=)
+	$(call need,BY REASON,make rollback ENV=dev BY=ada REASON="complaints since noon")
+	@$(PYTHON) -m flows rollback --use-case "$$USE_CASE" --by "$$BY" --reason "$$REASON" $${AS_OF:+--as-of "$$AS_OF"} $(ended)
+
+##@ Serve
+serve: $(RUN) ## Answer POST /predict with the champion; PORT= instead of the environment's own
+	@$${PORT:+env HEADRACE_SERVING_PORT="$$PORT"} $(PYTHON) -m headrace.serving --use-case "$$USE_CASE" $(ended)
+
+drain: $(RUN) ## Bring logged requests of a server that has ended into the lake
+	@$(PYTHON) -m headrace.serving.drain --use-case "$$USE_CASE" $(ended)
+
+##@ Look
+story: $(RUN) ## Write the page that tells the story so far, and say where it is
+	@$(look)
+
+quality: $(RUN) ## Write the page about data quality, and say where it is
+	@$(look)
+
+summary: $(RUN) ## The story in fifteen lines
+	@$(look)
+
+tables: $(RUN) ## Every table of the environment, its rows and version
+	@$(look)
+
+results: $(RUN) ## Write the monthly figures to docs/results.md
+	@$(look) --write docs/results.md
+
+ui-mlflow: $(RUN) ## MLflow's pages on 127.0.0.1:5001, until Ctrl-C (PORT=)
+	@$(PYTHON) -m tools.ui mlflow --port "$${PORT:-5001}" $(ended)
+
+ui-prefect: $(RUN) ## Prefect's pages about the runs on 127.0.0.1:4201, until Ctrl-C (PORT=)
+	@$(PYTHON) -m tools.ui prefect --port "$${PORT:-4201}" $(ended)
+
+##@ Change the code
+check: lint types imports ## Under a minute: lint, types, import direction, the library's tests
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -q -m "not slow" tests
+
+lint: $(DEV) ## ruff: rules and format
+	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet . && echo "lint: clean"
+
+format: $(DEV) ## ruff: mend what it can
+	@$(PYTHON) -m ruff check --fix --exit-zero .
+	@$(PYTHON) -m ruff format .
+
+types: $(DEV) ## ty: the type checker
+	@.venv/bin/ty check --quiet --python .venv && echo "types: clean"
+
+imports: $(DEV) ## import-linter: imports point one way
+	@.venv/bin/lint-imports --no-cache > .venv/imports.log 2>&1 && echo "imports: clean" || { cat .venv/imports.log; exit 1; }
+
+docs: $(DEV) ## Write docs/reference from the code
+	@$(PYTHON) -m tools.reference
+
+docs-check: $(DEV) ## docs/reference is what the code says, and every link leads somewhere
+	@$(PYTHON) -m pytest -q tests/conventions/test_docs.py
+
+ci: test lint types imports docs-check ## All that CI asks for; at the end the tree is as it was
+	@git diff --exit-code && echo "ci: passed"
+
+bench-lifecycle: $(RUN) ## The product against a plain script without Prefect, both cold; ends with their ratio
+	@$(PYTHON) -m benchmarks.lifecycle
+
+install: $(DEV) ## Only install
+
+# One .venv for everything; what `make run` does not need comes with the first verb that does.
+$(RUN): pyproject.toml constraints.txt tools/install
+	@tools/install run
+
+$(DEV): pyproject.toml constraints.txt tools/install
+	@tools/install dev

@@ -1,0 +1,165 @@
+"""A real server in a process of its own: killed, ended, started twice."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+
+from headrace.errors import ServingError, UseCaseError
+from headrace.lake import tables
+from headrace.serving.drain import drain
+from headrace.serving.inference_log import list_segments, log_folder
+from headrace.serving.request_rows import requests_table
+from tests.serving.tiny import PURCHASE, TINY, FileRegistry, publish_returns, tiny_settings, write_model
+
+BODY = {"rows": [PURCHASE, {**PURCHASE, "shop": "south"}]}
+
+
+class Server:
+    """A server process on a free port, with a promoted model and online features."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.settings, self.registry = home, tiny_settings(home), FileRegistry(home / "champion.json")
+        self.registry.promote(1, write_model(home / "model-1", seed=1))
+        publish_returns(self.settings)
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            self.port = found.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        log = (self.home / "server.log").open("ab")
+        self.process = subprocess.Popen([sys.executable, "-m", "tests.serving.run_tiny", str(self.home), str(self.port)], stdout=log, stderr=log)
+        log.close()
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                if httpx.get(f"{self.url}/health").status_code == 200:
+                    return self.process
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(f"the server did not start: {self.output()}")
+
+    def output(self) -> str:
+        return (self.home / "server.log").read_text(encoding="utf-8")
+
+    def stored_ids(self) -> list[str]:
+        frame: pl.DataFrame = tables.read(self.settings, requests_table("tiny")).select("request_id").collect()
+        return sorted(frame["request_id"].to_list())
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    running = Server(tmp_path)
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+class Load(threading.Thread):
+    """Asks without pause until the server is gone, and keeps the ids that were answered with 200."""
+
+    def __init__(self, url: str, name: str) -> None:
+        super().__init__()
+        self.url, self.prefix = url, name
+        self.answered: list[str] = []
+        self.other: list[Any] = []
+
+    def run(self) -> None:
+        with httpx.Client(base_url=self.url) as client:
+            for number in range(1_000_000):
+                request_id = f"{self.prefix}-{number}"
+                try:
+                    response = client.post("/predict", json=BODY, headers={"X-Request-ID": request_id})
+                except httpx.TransportError:
+                    return
+                if response.status_code == 200:
+                    self.answered.extend(row["request_id"] for row in response.json()["predictions"])
+                else:
+                    self.other.append((response.status_code, response.text))
+
+
+def under_load(server: Server, *, seconds: float, end: int) -> list[str]:
+    """Ask from six threads, signal the server in the middle of it, and return the ids of all rows that were answered."""
+    callers = [Load(server.url, f"caller{number}-{time.monotonic_ns()}") for number in range(6)]
+    for caller in callers:
+        caller.start()
+    time.sleep(seconds)
+    server.process.send_signal(end)
+    server.process.wait(timeout=30)
+    for caller in callers:
+        caller.join()
+    assert [other for caller in callers for other in caller.other] == []
+    return [row_id for caller in callers for row_id in caller.answered]
+
+
+@pytest.mark.story
+def test_every_reply_is_in_the_table_once_also_after_kill_9(server: Server) -> None:
+    """Killed twice, while segments are drained in the background; what is left is drained by another process, as `monitor` does."""
+    answered = []
+    for seconds in (0.7, 1.1):
+        answered += under_load(server, seconds=seconds, end=signal.SIGKILL)
+        if seconds == 0.7:
+            server.start()
+    assert len(answered) > 50
+    drain(server.settings, TINY)
+    stored = server.stored_ids()
+    assert len(stored) == len(set(stored))
+    assert set(answered) <= set(stored)
+    # Beyond the replies there are at most the rows whose reply the kill overtook: one request per caller and kill.
+    assert len(stored) - len(answered) <= 2 * 6 * len(BODY["rows"])
+    assert list_segments(log_folder(server.settings, "tiny")) == []
+
+
+@pytest.mark.story
+def test_a_retry_after_kill_9_is_told_what_the_dead_server_said(server: Server) -> None:
+    """The model changes in between, so that a new answer would be another."""
+    headers = {"X-Request-ID": "retried"}
+    first = httpx.post(f"{server.url}/predict", json=BODY, headers=headers)
+    server.process.kill()
+    server.process.wait()
+    server.registry.promote(2, write_model(server.home / "model-2", seed=2))
+    server.start()
+    assert httpx.post(f"{server.url}/predict", json=BODY, headers=headers).json() == first.json()
+    assert httpx.post(f"{server.url}/predict", json=BODY).json()["predictions"][0]["model_version"] == 2
+
+
+@pytest.mark.story
+def test_sigterm_answers_what_it_has_drains_and_ends_with_0(server: Server) -> None:
+    answered = under_load(server, seconds=0.5, end=signal.SIGTERM)
+    assert server.process.returncode == 0
+    assert sorted(answered) == server.stored_ids()
+    assert list_segments(log_folder(server.settings, "tiny")) == []
+    assert "Traceback" not in server.output()
+
+
+@pytest.mark.story
+def test_a_port_in_use_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run_verb(tmp_path, "flight_delay", HEADRACE_SERVING_PORT=str(port))
+    assert ended.returncode == ServingError.exit_code
+    assert ended.stderr.splitlines()[-1].startswith(f"127.0.0.1:{port} cannot be served (Address already in use); end what uses it")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.story
+def test_an_unknown_use_case_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
+    ended = run_verb(tmp_path, "flight_delays")
+    assert ended.returncode == UseCaseError.exit_code
+    assert ended.stderr.startswith("use case 'flight_delays' has no folder")
+
+
+def run_verb(home: Path, use_case: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`python -m headrace.serving` with no more of this process's environment than it needs."""
+    environment = {"HEADRACE_ENV": "dev", "HEADRACE_HOME": str(home), **variables}
+    return subprocess.run([sys.executable, "-m", "headrace.serving", "--use-case", use_case], env=environment, capture_output=True, text=True, timeout=60, check=False)

@@ -1,0 +1,1 @@
+"""Commands of the Makefile that are neither the product nor its tests."""
