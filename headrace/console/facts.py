@@ -30,7 +30,7 @@ class Facts:
         comparisons: Challengers against their opponents.
         retrain_decisions: The policy's answers.
         trainings: Finished trainings: `as_of`, `trigger`, `reason`. Grain: one row per candidate.
-        runs: Ends of stages.
+        runs: Ends of stages, with `own_s`: seconds of the run less those of runs inside it, as `train` runs inside `retrain`.
         performance: Weekly metrics of all predictions together: `window_start`, `model_version`, `row_count` and one column per metric.
         drift: Distance of features from their references.
         quality: What was expected of batches and what came; the newest judgement of each batch.
@@ -58,6 +58,21 @@ class Facts:
         return self.promotions.filter(pl.col("action") == "reject")
 
     @property
+    def promoted_count(self) -> int:
+        """Number of challengers that became champion."""
+        return self.promotions.filter((pl.col("action") == "promote") & pl.col("passed")).height
+
+    @property
+    def judged_count(self) -> int:
+        """Rows of batches that were judged."""
+        return int(self.quarantine["rows_read"].sum())
+
+    @property
+    def rejected_count(self) -> int:
+        """Rows that went to quarantine."""
+        return int(self.quarantine["rows_rejected"].sum())
+
+    @property
     def triggers(self) -> Mapping[str, int]:
         """Number of trainings by what asked for them, the first kind first."""
         counts = self.trainings["trigger"].value_counts(sort=True).rows()
@@ -80,7 +95,7 @@ class Facts:
 
 def read_facts(settings: Settings, case: UseCase) -> Facts:
     """Read everything that the console shows of a use case; tables that nothing was written to yet give empty frames."""
-    runs = _read(settings, case, "pipeline_runs", "as_of", "finished_at")
+    runs = _add_own_seconds(_read(settings, case, "pipeline_runs", "as_of", "finished_at"))
     decisions = _read(settings, case, "retrain_decisions", "as_of")
     newest = runs["as_of"].max()
     return Facts(
@@ -110,6 +125,15 @@ def read_tables(settings: Settings) -> pl.DataFrame:
 
 def _read(settings: Settings, case: UseCase, noun: str, *order: str) -> pl.DataFrame:
     return tables.read(settings, f"metrics.{noun}").filter(pl.col("use_case") == case.name).sort(*order).collect()
+
+
+def _add_own_seconds(runs: pl.DataFrame) -> pl.DataFrame:
+    spans = list(runs.select("started_at", "finished_at", "duration_s").iter_rows())
+    own = [
+        duration - sum(other for begin, end, other in spans if started <= begin and end <= finished and (begin, end) != (started, finished))
+        for started, finished, duration in spans
+    ]
+    return runs.with_columns(pl.Series("own_s", own, dtype=pl.Float64))
 
 
 def _find_trainings(runs: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:

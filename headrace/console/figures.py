@@ -121,6 +121,12 @@ def write_figures(settings: Settings, case: UseCase, path: Path) -> Path:
     return path
 
 
+def describe_rule(case: UseCase) -> str:
+    """What the business rule looks at, in words: `carrier and departure minute of day (by 60)`."""
+    parts = [name.replace("_", " ") + ("" if width is None else f" (by {width:g})") for name, width in case.policy.baseline.items()]
+    return " and ".join(parts)
+
+
 def format_month(row: dict[str, object]) -> tuple[str, ...]:
     """One line of the table as text, in the order of its header."""
     rate = row["label_rate_fraction"]
@@ -151,12 +157,11 @@ def _add_rule(settings: Settings, case: UseCase, rows: pl.DataFrame) -> pl.DataF
 
 
 def _explain(case: UseCase, facts: Facts) -> list[str]:
-    rule = " by ".join(name.replace("_", " ") for name in case.policy.baseline)
     first = facts.reigns[0].since.astimezone(UTC) if facts.reigns else None
     since = f" from {first:%Y-%m-%d} on" if first else ""
     return [
         f"Every prediction{since} was made by the champion then in force, on rows later than any it had learned from, and is judged by the label that came afterwards. "
-        f"The rule is the historical rate by {rule}, as it stood when that champion was trained. Log loss in nats, less is better; AUC, more is better."
+        f"The rule is the historical rate by {describe_rule(case)}, as it stood when that champion was trained. Log loss in nats, less is better; AUC, more is better."
     ]
 
 

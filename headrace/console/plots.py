@@ -141,3 +141,143 @@ def _draw_ticks(axis: Scale, *, percent: bool) -> str:
 
 def _figure(value: float | None, *, percent: bool) -> str:
     return "none" if value is None else f"{value:.1%}" if percent else f"{value:.4f}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatView:
+    """One view of drift: distances by feature and window, null where there is none, and why (`hints`)."""
+
+    name: str
+    windows: Sequence[datetime]
+    values: Mapping[tuple[str, datetime], float | None]
+    hints: Mapping[tuple[str, datetime], str]
+
+
+_FEATURE_WIDTH, _ROW, _VIEW_GAP = 262, 15, 26
+
+# Shades in multiples of the threshold: two below it, three above.
+_SHADES = (0.4, 1.0, 2.0, 4.0)
+
+
+def draw_heat_map(features: Sequence[str], views: Sequence[HeatView], *, threshold: float) -> Markup:
+    """One square per feature and window; the views stand side by side and share the names of the features."""
+    top, width = 46, (WIDTH - _FEATURE_WIDTH - _VIEW_GAP * (len(views) - 1)) / len(views)
+    bottom = top + _ROW * len(features)
+    parts = [text(_FEATURE_WIDTH - 10, top + _ROW * row + 11.5, name, class_="feature", anchor="end") for row, name in enumerate(features)]
+    for number, view in enumerate(views):
+        parts += _draw_view(features, view, left=_FEATURE_WIDTH + number * (width + _VIEW_GAP), top=top, width=width, threshold=threshold)
+    parts += _draw_shades(threshold, y=bottom + 22)
+    return drawing(*parts, height=bottom + 44, label="Drift of each feature in each window: " + " and ".join(view.name for view in views) + ".")
+
+
+def _draw_view(features: Sequence[str], view: HeatView, *, left: float, top: float, width: float, threshold: float) -> list[str]:
+    parts, cell = [text(left, 14, view.name, class_="panel")], width / max(len(view.windows), 1)
+    every = 1 if cell >= 44 else 2 if cell >= 22 else 4
+    for column, window in enumerate(view.windows):
+        x = left + column * cell
+        if column % every == 0:
+            parts.append(text(x + 1, top - 7, f"{window.day} {window:%b}", class_="tick"))
+        parts += [_draw_cell(view, feature, window, x=x, y=top + _ROW * row, width=cell, threshold=threshold) for row, feature in enumerate(features)]
+    return parts
+
+
+def _draw_cell(view: HeatView, feature: str, window: datetime, *, x: float, y: float, width: float, threshold: float) -> str:
+    value = view.values.get((feature, window))
+    hint = title(f"{feature}, four weeks from {window:%d %b %Y}: {view.hints.get((feature, window), 'not measured')}")
+    if value is None:
+        return element("circle", hint, cx=x + width / 2, cy=y + _ROW / 2, r=1.8, class_="absent")
+    shade = sum(value >= bound * threshold for bound in _SHADES)
+    return element("rect", hint, x=x + 0.75, y=y + 0.75, width=width - 1.5, height=_ROW - 1.5, rx=2, class_=f"heat{shade}")
+
+
+def _draw_shades(threshold: float, *, y: float) -> list[str]:
+    bounds = [f"{bound * threshold:.2g}" for bound in _SHADES]
+    names = [f"below {bounds[0]}", f"{bounds[0]} to {bounds[1]}", f"{bounds[1]} to {bounds[2]}: drifted", f"{bounds[2]} to {bounds[3]}", f"above {bounds[3]}"]
+    parts, x = [text(_FEATURE_WIDTH - 10, y + 10, "PSI", class_="feature", anchor="end")], float(_FEATURE_WIDTH)
+    for shade, name in enumerate(names):
+        parts += [element("rect", x=x, y=y, width=14, height=13, rx=2, class_=f"heat{shade}"), text(x + 20, y + 10.5, name, class_="tick")]
+        x += 20 + len(name) * CHARACTER_WIDTH + 22
+    return [*parts, element("circle", cx=x + 6, cy=y + 6.5, r=1.8, class_="absent"), text(x + 16, y + 10.5, "no value", class_="tick")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gain:
+    """What a challenger gained over its opponent (nats): the mean, its lower bound, and the verdict; null where nothing was compared."""
+
+    name: str
+    gain: float | None
+    lower_bound: float | None
+    is_promoted: bool
+    verdict: str
+
+
+def draw_gains(gains: Sequence[Gain], *, least: float) -> Markup:
+    """One row per challenger: the gain as a point, its lower bound as the end of a stroke, and the bar that it must pass."""
+    row, top = 34, 8
+    axis = fit_scale([0.0, least, *(value for gain in gains for value in (gain.gain, gain.lower_bound))], start=LEFT + 70, end=WIDTH - 190)
+    bottom = top + row * len(gains)
+    parts = [line(axis(value), top, axis(value), bottom) + text(axis(value), bottom + 16, f"{value:+.3f}", class_="tick", anchor="middle") for value in axis.ticks(6)]
+    parts.append(line(axis(least), top, axis(least), bottom, class_="bar-to-pass"))
+    for number, gain in enumerate(gains):
+        y, kind = top + row * number + row / 2, "good" if gain.is_promoted else "bad"
+        parts += [text(LEFT + 56, y + 4, gain.name, class_="label", anchor="end"), text(WIDTH - 176, y + 4, gain.verdict, class_=f"verdict {kind}")]
+        if gain.gain is not None and gain.lower_bound is not None:
+            low, high, hint = axis(gain.lower_bound), axis(gain.gain), title(f"{gain.name}: gain {gain.gain:+.4f}, lower bound {gain.lower_bound:+.4f}")
+            parts += [line(low, y, high, y, class_=f"stroke {kind}"), line(low, y - 6, low, y + 6, class_=f"stroke {kind}")]
+            parts.append(element("circle", hint, cx=high, cy=y, r=5, class_=f"mark {kind}"))
+    return drawing(*parts, height=bottom + 26, label="Gain in log loss of each challenger over its opponent, with its lower bound.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reliability:
+    """Bins of predictions: what was said on average, how often it came true, and how many rows (0 to 1 of all) were in the bin."""
+
+    name: str
+    kind: str
+    predicted: Sequence[float]
+    observed: Sequence[float]
+
+
+def draw_reliability(curves: Sequence[Reliability]) -> Markup:
+    """Said against came true; on the diagonal, a probability means what it says."""
+    size, left, top = 360, 52, 12
+    highest = max([0.1, *(value for curve in curves for value in (*curve.predicted, *curve.observed))])
+    x_axis, y_axis = Scale(0, highest * 1.05, left, left + size), Scale(0, highest * 1.05, top + size, top)
+    parts = []
+    for value in x_axis.ticks(5):
+        parts += [line(x_axis(value), top, x_axis(value), top + size), text(x_axis(value), top + size + 16, f"{value:.0%}", class_="tick", anchor="middle")]
+        parts += [line(left, y_axis(value), left + size, y_axis(value)), text(left - 8, y_axis(value) + 4, f"{value:.0%}", class_="tick", anchor="end")]
+    parts.append(line(x_axis(0), y_axis(0), x_axis(x_axis.high), y_axis(y_axis.high), class_="diagonal"))
+    for number, curve in enumerate(curves):
+        points = [(x_axis(said), y_axis(came)) for said, came in zip(curve.predicted, curve.observed, strict=True)]
+        parts.append(path(points, class_=f"line {curve.kind}"))
+        hints = [title(f"{curve.name}: said {said:.1%}, came {came:.1%}") for said, came in zip(curve.predicted, curve.observed, strict=True)]
+        parts += [element("circle", hint, cx=x, cy=y, r=4, class_=f"dot {curve.kind}") for hint, (x, y) in zip(hints, points, strict=True)]
+        parts.append(element("circle", cx=left + 18, cy=top + 18 + 20 * number, r=4, class_=f"dot {curve.kind}"))
+        parts.append(text(left + 30, top + 22 + 20 * number, curve.name, class_=f"end {curve.kind}"))
+    parts.append(text(left + size / 2, top + size + 36, "probability that was predicted", class_="tick", anchor="middle"))
+    parts.append(element("text", "share that came true", x=0, y=0, class_="tick", text_anchor="middle", transform=f"translate(12 {top + size / 2}) rotate(-90)"))
+    return drawing(*parts, width=left + size + 16, height=top + size + 44, label="Reliability: predicted probability against the share that came true.", class_="square")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A length with a name in front and words behind."""
+
+    name: str
+    value: float
+    words: str
+
+
+def draw_bars(bars: Sequence[Bar], *, label: str, left: float = LEFT, width: float = WIDTH) -> Markup:
+    """Horizontal bars in the order they come, their names in the `left` part of the drawing."""
+    row, longest = 27, max((bar.value for bar in bars), default=1.0) or 1.0
+    words = max((len(bar.words) for bar in bars), default=0) * CHARACTER_WIDTH
+    axis = Scale(0, longest, left, width - words - 16)
+    parts = []
+    for number, bar in enumerate(bars):
+        y, end = row * number + 4, axis(bar.value)
+        parts.append(text(left - 14, y + 14, bar.name, class_="lane", anchor="end"))
+        parts.append(element("rect", x=left, y=y, width=max(end - left, 1.5), height=row - 9, rx=3, class_="bar"))
+        parts.append(text(end + 10, y + 14, bar.words, class_="tick"))
+    return drawing(*parts, width=width, height=row * len(bars) + 4, label=label)

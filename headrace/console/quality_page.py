@@ -99,9 +99,11 @@ def _render_expectation(row: dict[str, object]) -> str:
         mark, word = "passed", "✓ kept"
     else:
         mark, word = ("broken", "✕ broken") if row["severity"] == "critical" else ("warned", "! warning")
+    # A long name may break after an underscore, and the column of sentences keeps its width.
+    name = escape(str(row["expectation"])).replace("_", "_<wbr>")
     failed = f"{row['rows_failed']:,} of {row['rows_read']:,}" if row["level"] == "row" else "–"
     cells = (
-        f'<td class="mark {mark}">{word}</td><td><code>{escape(str(row["expectation"]))}</code></td><td>{escape(str(row["level"]))}</td>'
+        f'<td class="mark {mark}">{word}</td><td><code>{name}</code></td><td>{escape(str(row["level"]))}</td>'
         f'<td class="number">{failed}</td><td>{escape(str(row["reason"]))}</td>'
     )
     return f"<tr>{cells}</tr>"

@@ -70,12 +70,11 @@ def _describe_rejections(facts: Facts) -> str:
 
 
 def _describe_data(facts: Facts) -> str:
-    sums = facts.quarantine.select("rows_read", "rows_rejected", "blocked_count").sum()
     if facts.quarantine.is_empty():
         return "none judged yet"
-    read, rejected, blocked = sums.row(0)
+    blocked = facts.quarantine["blocked_count"].sum()
     stopped = f", {blocked} batches stopped" if blocked else ""
-    return f"{read:,} rows judged, {rejected:,} in quarantine{stopped}"
+    return f"{facts.judged_count:,} rows judged, {facts.rejected_count:,} in quarantine{stopped}"
 
 
 def _describe_drift(facts: Facts) -> str:
@@ -91,6 +90,6 @@ def _describe_drift(facts: Facts) -> str:
 def _describe_time(facts: Facts) -> str:
     if facts.runs.is_empty():
         return "nothing ran yet"
-    totals = facts.runs.group_by("flow").agg(pl.col("duration_s").sum()).sort("duration_s", descending=True)
+    totals = facts.runs.group_by("flow").agg(pl.col("own_s").sum()).sort("own_s", descending=True)
     listed = ", ".join(f"{flow} {seconds:.0f} s" for flow, seconds in totals.head(4).rows())
-    return f"{totals['duration_s'].sum():.0f} s in {facts.runs.height} stage runs: {listed}"
+    return f"{totals['own_s'].sum():.0f} s in {facts.runs.height} stage runs: {listed}"

@@ -13,8 +13,8 @@ from headrace.features.views import FeatureSet
 from headrace.lake import tables
 from headrace.lake.batches import build_batch_id, format_instant
 from headrace.lake.contracts import load_contract
-from headrace.lake.quality import TABLE as QUALITY
 from headrace.lake.quality import judge
+from headrace.lake.refinement import record_report
 from headrace.lake.runs import Step, read_watermark
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -38,7 +38,7 @@ def append_features(settings: Settings, case: UseCase, *, as_of: datetime, revis
     report = judge(rows, load_contract(table))
     if report.decision.passed:
         tables.append(settings, table, rows, batch_id=batch_id)
-    tables.append(settings, QUALITY, report.as_rows(use_case=case.name, batch_id=batch_id), batch_id=batch_id)
+    record_report(settings, case, report, batch_id=batch_id)
     return Step(decision=report.decision, rows_read=due.height, rows_written=rows.height if report.decision.passed else 0)
 
 

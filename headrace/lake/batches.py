@@ -50,6 +50,12 @@ def parse_batch_id(batch_id: str) -> Batch:
     return Batch(id=batch_id, slice_id=batch_id.rsplit("/", 1)[0], revision=int(match["revision"]))
 
 
+def build_blocked_id(batch_id: str, reason: str) -> str:
+    """The batch id of a blocked verdict: a slice may be blocked for one reason, mended, and blocked for another; each is kept."""
+    batch = parse_batch_id(batch_id)
+    return f"{batch.slice_id}/blocked-{hashlib.sha256(reason.encode()).hexdigest()[:12]}/{batch.revision}"
+
+
 def format_instant(instant: datetime) -> str:
     """A UTC instant as slices spell it: `2013-04-01T00:00:00Z`."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

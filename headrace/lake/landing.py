@@ -20,6 +20,7 @@ from urllib.parse import quote
 import polars as pl
 
 from headrace.errors import SourceError
+from headrace.lake.batches import format_instant
 from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
 from headrace.use_case import Delivery
 
@@ -51,7 +52,10 @@ class LandingFolder:
     null_values: tuple[str, ...] = ("",)
 
     def deliveries(self, feed: str, *, after: datetime | None, until: datetime) -> Sequence[Delivery]:
-        """One delivery per finished file modified in `after < modified <= until` (UTC), oldest first.
+        """One delivery per finished file modified until `until` (UTC), oldest first.
+
+        Files from before `after` are listed too: one that was copied with its old date would otherwise be lost. Those that were
+        taken before are recognised by their batch, whose slice is the file's name, size and time: a changed file is a new one.
 
         Raises:
             SourceError: There is no landing folder, or a file in the feed's folder is neither CSV nor Parquet.
@@ -60,7 +64,7 @@ class LandingFolder:
             raise SourceError(f"landing folder {self.folder} does not exist; create it with one folder per feed, for example {feed}/")
         paths = [path for path in (self.folder / feed).glob("*") if path.is_file() and not _is_unfinished(path)]
         arrivals = sorted((_modified_at(path), path) for path in paths)
-        return [self._deliver(feed, path, at) for at, path in arrivals if at <= until and (after is None or at > after)]
+        return [self._deliver(feed, path, at) for at, path in arrivals if at <= until]
 
     def _deliver(self, feed: str, path: Path, arrived_at: datetime) -> Delivery:
         if path.suffix not in (".csv", ".parquet"):
@@ -69,8 +73,9 @@ class LandingFolder:
         columns = {name: dtype for name, dtype in schema.items() if name not in SYSTEM_COLUMNS}
         read = partial(read_file, path, columns=columns, arrived_at=arrived_at, null_values=self.null_values)
         # Any byte may be in a file's name; quoting makes it a batch id's, and no two names one.
-        slice_name = quote(os.fsencode(path.name), safe="")
-        return Delivery(feed=feed, slice_name=slice_name, arrived_at=arrived_at, origin=f"{feed}/{slice_name}", read=read)
+        name = quote(os.fsencode(path.name), safe="")
+        slice_name = f"{name}@{format_instant(arrived_at)}-{path.stat().st_size}"
+        return Delivery(feed=feed, slice_name=slice_name, arrived_at=arrived_at, origin=f"{feed}/{name}", read=read)
 
 
 def read_file(path: Path, *, columns: Mapping[str, pl.DataType], arrived_at: datetime, null_values: Sequence[str] = ("",)) -> pl.DataFrame:

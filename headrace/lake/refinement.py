@@ -10,9 +10,9 @@ import polars as pl
 
 from headrace.decisions import Decision, decide_all, passed
 from headrace.lake import quarantine, tables
-from headrace.lake.batches import build_batch_id
+from headrace.lake.batches import build_batch_id, build_blocked_id
 from headrace.lake.contracts import REJECTED_SUFFIX, Contract, load_contract
-from headrace.lake.quality import GATE, VERDICT, judge
+from headrace.lake.quality import GATE, VERDICT, QualityReport, judge
 from headrace.lake.quality import TABLE as QUALITY
 from headrace.lake.runs import Step
 from headrace.settings import Settings
@@ -34,6 +34,12 @@ def refine_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime
     return Step(decision=_sum_up(feed, decisions), rows_read=read_count, rows_written=written_count)
 
 
+def record_report(settings: Settings, case: UseCase, report: QualityReport, *, batch_id: str) -> None:
+    """Append a batch's report to `metrics.data_quality`; a blocked one under an id of its own, so that a mended contract is judged anew."""
+    name = batch_id if report.decision.passed else build_blocked_id(batch_id, report.decision.reason)
+    tables.append(settings, QUALITY, report.as_rows(use_case=case.name, batch_id=name), batch_id=name)
+
+
 def _read_open_batches(settings: Settings, case: UseCase, feed: str, *, as_of: datetime) -> list[str]:
     """Ids of the bronze batches that have no passed verdict, oldest first."""
     ingested = tables.read(settings, case.table("bronze", feed)).filter(pl.col("_ingested_at") <= as_of)
@@ -53,7 +59,7 @@ def _refine_batch(settings: Settings, case: UseCase, feed: str, *, bronze_batch:
     if report.decision.passed:
         _write_accepted(settings, contract, accepted, batch_id=batch_id)
         tables.append(settings, table + REJECTED_SUFFIX, rejected, batch_id=batch_id)
-    tables.append(settings, QUALITY, report.as_rows(use_case=case.name, batch_id=batch_id), batch_id=batch_id)
+    record_report(settings, case, report, batch_id=batch_id)
     written = accepted.height if report.decision.passed else 0
     return Step(decision=report.decision, rows_read=rows.height, rows_written=written)
 

@@ -4,7 +4,6 @@ Where a stage's slice begins is not remembered here but read off the table that 
 that was killed between its write and its row in this table then still leaves no gap and no overlap.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ import polars as pl
 
 from headrace.decisions import Decision
 from headrace.lake import tables
-from headrace.lake.batches import build_batch_id, format_instant
+from headrace.lake.batches import build_batch_id, build_blocked_id, format_instant
 from headrace.lake.contracts import load_contract
 from headrace.settings import Settings
 
@@ -124,9 +123,7 @@ def finish(settings: Settings, run: StageRun, verdict: Decision, *, counts: Mapp
         "duration_s": (ended_at - run.started_at).total_seconds(),
         "prefect_run_id": prefect_run_id,
     }
-    # A slice may be blocked for one reason, mended, and blocked for another; each is a row of its own.
-    blocked = "" if verdict.passed else f"/blocked-{hashlib.sha256(verdict.reason.encode()).hexdigest()[:12]}"
-    batch_id = build_batch_id(run.flow, run.use_case, run.slice_name + blocked, run.revision)
+    batch_id = run.batch_id if verdict.passed else build_blocked_id(run.batch_id, verdict.reason)
     if not tables.is_written(settings, TABLE, batch_id=batch_id):
         tables.append(settings, TABLE, build_row(TABLE, row), batch_id=batch_id)
 

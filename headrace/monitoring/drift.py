@@ -6,13 +6,9 @@ Weather drifts every month without hurting, so a policy should read `season`.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 METRIC = "psi"
 PREDICTION = "prediction"
@@ -100,7 +96,7 @@ def _measure_psi(current: pl.Series, reference: pl.Series, *, is_categorical: bo
     if is_categorical:
         current, reference = _encode(current, reference)
     kind = ColumnType.Categorical if is_categorical else ColumnType.Numerical
-    result = psi_stat_test(reference_data=_to_pandas(reference), current_data=_to_pandas(current), feature_type=kind, threshold=None)
+    result = psi_stat_test(reference_data=reference.to_pandas(), current_data=current.to_pandas(), feature_type=kind, threshold=None)
     return float(result.drift_score)
 
 
@@ -109,7 +105,3 @@ def _encode(current: pl.Series, reference: pl.Series) -> tuple[pl.Series, pl.Ser
     names = pl.concat([current, reference]).unique().sort()
     ranks = pl.Series(range(names.len()), dtype=pl.Int64)
     return current.replace_strict(names, ranks), reference.replace_strict(names, ranks)
-
-
-def _to_pandas(values: pl.Series) -> "pd.Series":
-    return values.to_pandas()

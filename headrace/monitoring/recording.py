@@ -16,7 +16,7 @@ from headrace.models.candidate import DRIFT_REFERENCE, METRICS, read_candidate, 
 from headrace.models.scorer import load_scorer
 from headrace.monitoring import drift, performance, retraining
 from headrace.monitoring.retraining import RetrainDecision, RetrainFacts
-from headrace.monitoring.windows import Window, list_months, list_windows
+from headrace.monitoring.windows import Window, list_windows
 from headrace.registry import history, scoring, versions
 from headrace.registry.history import Reign
 from headrace.settings import Settings
@@ -35,19 +35,14 @@ def append_performance(settings: Settings, case: UseCase, *, as_of: datetime) ->
     if predictions.is_empty():
         return Step(decision=passed("performance", "nothing was predicted yet"), rows_read=0, rows_written=0)
     first = predictions["prediction_at"].min()
-    new = {"first": _instant(first), "after": _read_last(settings, case, as_of=as_of), "until": as_of, "delay": case.label.matures_after}
-    windows, months = list_windows(**new, length=case.policy.window), list_months(**new)
-    rows = _join_outcomes(settings, case, predictions, windows=[*windows, *months], as_of=as_of)
+    last = _read_last(settings, case, as_of=as_of)
+    windows = list_windows(first=_instant(first), after=last, until=as_of, length=case.policy.window, delay=case.label.matures_after)
+    rows = _join_outcomes(settings, case, predictions, windows=windows, as_of=as_of)
     written = 0
     for window in windows:
         measured = performance.measure_window(_within(rows, window), window=window, slices=case.policy.slices)
         written += _append_window(settings, case, PERFORMANCE, measured, window)
-    for month in months:
-        # Months are for people; retraining watches the windows.
-        written += _append_window(settings, case, PERFORMANCE, performance.measure_window(_within(rows, month), window=month, slices=()), month)
-    return Step(
-        decision=passed("performance", f"{len(windows)} windows and {len(months)} months measured"), rows_read=rows.height, rows_written=written
-    )
+    return Step(decision=passed("performance", f"{len(windows)} windows measured"), rows_read=rows.height, rows_written=written)
 
 
 def append_drift(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
@@ -108,13 +103,16 @@ def _join_outcomes(settings: Settings, case: UseCase, predictions: pl.DataFrame,
     """Predictions of the windows with slices, label and the business rule's own probability."""
     if not windows:
         return predictions.clear()
-    due = _within(predictions, (min(start for start, _ in windows), max(end for _, end in windows)))
+    due = _within(predictions, (windows[0][0], windows[-1][1]))
     key = list(case.features.key)
     features = (
         tables.read(settings, case.table("gold", "features")).select(*key, *dict.fromkeys([*case.policy.slices, *case.policy.baseline])).collect()
     )
-    labels = scoring.build_labels(settings, case, known_by=as_of).select(*key, pl.col(case.label.name).alias(performance.LABEL))
+    labels = scoring.build_labels(settings, case, known_by=as_of).select(*key, pl.col(case.label.name).alias(performance.LABEL), "label_known_at")
     joined = due.join(features, on=key, how="left").join(labels, on=key, how="left")
+    # A label that came later than promised would count or not by when somebody looked, so it never does.
+    in_time = pl.col("label_known_at") - pl.col("prediction_at") <= case.label.matures_after
+    joined = joined.with_columns(pl.when(in_time).then(performance.LABEL).alias(performance.LABEL)).drop("label_known_at")
     parts = [
         part.with_columns(pl.Series(performance.BASELINE, _load_rule(settings, case, part).predict(part), dtype=pl.Float64))
         for part in joined.sort("model_version", "prediction_at", *key).partition_by("model_version", maintain_order=True)

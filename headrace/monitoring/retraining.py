@@ -72,13 +72,15 @@ def _find_trigger(facts: RetrainFacts, policy: Policy) -> tuple[Trigger, str]:
     drift = _find_drift(facts, policy)
     if drift is not None:
         return "drift", drift
-    age = facts.as_of - facts.champion_as_of
+    # A challenger that was built and turned away confirms the champion: its age counts from there, or it would be asked again at every tick.
+    confirmed_at = max([facts.champion_as_of, *facts.trainings])
+    age = facts.as_of - confirmed_at
     if age >= policy.max_age:
-        return "schedule", f"the champion is {age.days} days old, {policy.max_age.days} are allowed"
+        return "schedule", f"the champion was built or confirmed {age.days} days ago, {policy.max_age.days} are allowed"
     gaps = _find_gaps(facts, policy)
     if gaps:
-        return "none", f"the champion is {age.days} days old; cannot be judged: {', '.join(gaps)}"
-    return "none", f"the champion is {age.days} days old and holds: {_describe_watch(facts, policy)}"
+        return "none", f"the champion was built or confirmed {age.days} days ago; cannot be judged: {', '.join(gaps)}"
+    return "none", f"the champion was built or confirmed {age.days} days ago and holds: {_describe_watch(facts, policy)}"
 
 
 def _find_gaps(facts: RetrainFacts, policy: Policy) -> list[str]:

@@ -25,18 +25,3 @@ def list_windows(*, first: datetime, after: datetime | None, until: datetime, le
             windows.append((start, start + length))
         start += length
     return windows
-
-
-def list_months(*, first: datetime, after: datetime | None, until: datetime, delay: timedelta = timedelta(0)) -> list[Window]:
-    """Calendar months (UTC) that became complete, as `list_windows` has it: people ask how July was, not how 28 days were."""
-    start = first.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    months = []
-    while (end := _next_month(start)) + delay <= until:
-        if after is None or end + delay > after:
-            months.append((start, end))
-        start = end
-    return months
-
-
-def _next_month(start: datetime) -> datetime:
-    return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)

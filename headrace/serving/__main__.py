@@ -79,7 +79,8 @@ def _bind(settings: Settings) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_WAITING_CONNECTIONS)
     except OSError as error:
         raise ServingError(
-            f"{host}:{port} cannot be served ({os.strerror(error.errno or 0)}); end what uses it, or set HEADRACE_SERVING_PORT or HEADRACE_SERVING_HOST to an address that is free"
+            f"{host}:{port} cannot be served ({os.strerror(error.errno or 0)}); end what uses it, "
+            "or set HEADRACE_SERVING_PORT or HEADRACE_SERVING_HOST to an address that is free"
         ) from error
 
 

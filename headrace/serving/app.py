@@ -1,7 +1,7 @@
 """The routes: `POST /predict`, `GET /health`, `/docs`. Every refusal is JSON with one sentence: `{"error": "..."}`."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from secrets import token_hex
@@ -42,7 +42,7 @@ _REFUSALS = {
 class Prediction(BaseModel):
     """One row's answer, and what it takes to find out later how it came about."""
 
-    request_id: str = Field(description="The request's id, a slash, and the row's place in the request from 0; the key of the row in the requests table.")
+    request_id: str = Field(description="The request's id, a slash, and the row's place in it from 0; the row's key in the requests table.")
     probability_fraction: float = Field(description="Calibrated probability, 0 to 1.")
     model_version: int = Field(description="Version of the champion in the registry.")
     model_id: str = Field(description="Hash of everything that made the model.")
@@ -77,12 +77,13 @@ def create_app(settings: Settings, case: UseCase, *, find_champion: FindChampion
     server = ModelServer(settings, case, find_champion=find_champion, clock=clock, pace=pace or Pace())
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         await server.start()
         yield
         await server.stop()
 
-    app = FastAPI(title=f"{case.title} ({settings.environment})", version=str(case.features.version), lifespan=lifespan, docs_url=None, redoc_url=None)
+    title = f"{case.title} ({settings.environment})"
+    app = FastAPI(title=title, version=str(case.features.version), lifespan=lifespan, docs_url=None, redoc_url=None)
     # The bundled page reads OpenAPI up to 3.0.
     app.openapi_version = "3.0.3"
     _add_errors(app)

@@ -7,7 +7,7 @@ table, or came in an earlier segment, is not written again; only one drainer of 
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +90,8 @@ def _commit(settings: Settings, table: str, path: Path, batch_id: str) -> Draine
         tables.append(settings, table, fresh, batch_id=batch_id)
     drained = Drained(rows=fresh.height, repeated_rows=rows.height - fresh.height, torn_count=segment.torn_count)
     if drained.torn_count or drained.repeated_rows:
-        logger.warning("drained %s torn_lines=%d repeated_rows=%d: never answered, or answered before", path.name, drained.torn_count, drained.repeated_rows)
+        # Nobody was answered with a torn line; a repeated row was answered before.
+        logger.warning("drained %s torn_lines=%d repeated_rows=%d", path.name, drained.torn_count, drained.repeated_rows)
     return drained
 
 
@@ -106,7 +107,7 @@ def _drop_repeats(settings: Settings, table: str, rows: pl.DataFrame) -> pl.Data
 
 
 @contextmanager
-def _only_drainer(path: Path) -> Iterator[None]:
+def _only_drainer(path: Path) -> Generator[None]:
     """Wait until no other process drains this use case: two at once could each find a repeated id absent from the table."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:

@@ -13,7 +13,7 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,7 +79,8 @@ def read_segment(path: Path) -> Segment:
             requests.append(json.loads(line))
         except ValueError as error:
             raise ServingError(
-                f"{path}: line {number} is not JSON, although it was finished; the disk or a person changed it. The file stays where it is: repair that line, then drain again"
+                f"{path}: line {number} is not JSON, although it was finished; the disk or a person changed it. "
+                "The file stays where it is: repair that line, then drain again"
             ) from error
     return Segment(requests=tuple(requests), torn_count=int(bool(torn)))
 
@@ -93,7 +94,7 @@ def read_backlog(folder: Path) -> Backlog:
 
 
 @contextmanager
-def claim(path: Path) -> Iterator[bool]:
+def claim(path: Path) -> Generator[bool]:
     """Hold a segment's lock; false when a living process holds it, or the segment is gone."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -109,8 +110,16 @@ def claim(path: Path) -> Iterator[bool]:
 class InferenceLog:
     """The writing end. One thread writes and syncs; any thread may append."""
 
-    def __init__(self, folder: Path, *, clock: Callable[[], datetime], max_bytes: int = MAX_SEGMENT_BYTES, max_age_seconds: float = MAX_SEGMENT_AGE_SECONDS) -> None:
-        """
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: Callable[[], datetime],
+        max_bytes: int = MAX_SEGMENT_BYTES,
+        max_age_seconds: float = MAX_SEGMENT_AGE_SECONDS,
+    ) -> None:
+        """Begin to wait for lines; the first one begins a segment.
+
         Args:
             folder: Where segments lie; made when missing.
             clock: The present instant (UTC), for the names of segments.
@@ -173,7 +182,9 @@ class InferenceLog:
         except OSError as error:
             # What reached the disk is unknown, so nothing may follow it in the same segment.
             self._release()
-            failure = ServingError(f"the inference log in {self._folder} cannot be written ({error.strerror}); free or mount its disk, no request is answered until then")
+            failure = ServingError(
+                f"the inference log in {self._folder} cannot be written ({error.strerror}); free or mount its disk, nothing is answered until then"
+            )
             logger.error("%s", failure)
             for _, done in group:
                 done.set_exception(failure)

@@ -72,7 +72,8 @@ def find_registered_champion(settings: Settings, case: UseCase) -> FindChampion:
             return None
         if version.number not in known:
             known.clear()
-            known[version.number] = ChampionRef(version=version.number, model_id=version.model_id, folder=versions.candidate_folder(settings, version))
+            folder = versions.candidate_folder(settings, version)
+            known[version.number] = ChampionRef(version=version.number, model_id=version.model_id, folder=folder)
         return known[version.number]
 
     return find
@@ -82,7 +83,8 @@ class ModelWatcher:
     """Keeps `now` at the champion that the registry names."""
 
     def __init__(self, find_champion: FindChampion, *, features_version: int, poll_seconds: float = POLL_SECONDS) -> None:
-        """
+        """Prepare to watch; nothing is asked before `start` or `look`.
+
         Args:
             find_champion: Asks the registry; None means that it says there is no champion, `RegistryError` that it cannot tell.
             features_version: The version of the features that this process computes; a model of another is refused.

@@ -25,7 +25,8 @@ class Replies:
     """The latest replies, and those being computed. Used from one event loop only."""
 
     def __init__(self, max_rows: int = REMEMBERED_ROWS) -> None:
-        """
+        """Remember nothing yet.
+
         Args:
             max_rows: Rows to remember; the oldest requests are forgotten first.
         """

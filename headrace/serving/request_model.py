@@ -46,7 +46,8 @@ class RequestModel:
     """Reads bodies `{"rows": [{column: value}, ...]}`; every column is required, none may be added, and types are strict."""
 
     def __init__(self, columns: Mapping[str, pl.DataType]) -> None:
-        """
+        """Build the model.
+
         Args:
             columns: `FeatureSet.request_columns`.
 
@@ -59,8 +60,9 @@ class RequestModel:
         self._columns = columns
         strict = ConfigDict(extra="forbid", strict=True)
         fields: dict[str, Any] = {name: (_FIELDS[dtype.base_type()], ...) for name, dtype in columns.items()}
-        row = create_model("Row", __config__=strict, **fields)
-        self._body: type[BaseModel] = create_model("Body", __config__=strict, rows=(Annotated[list[row], Field(min_length=1, max_length=MAX_ROWS)], ...))  # type: ignore[valid-type]
+        row: Any = create_model("Row", __config__=strict, **fields)
+        rows: Any = Annotated[list[row], Field(min_length=1, max_length=MAX_ROWS)]
+        self._body: type[BaseModel] = create_model("Body", __config__=strict, rows=(rows, ...))
 
     def read(self, body: bytes) -> pl.DataFrame:
         """The rows of a body, timestamps in UTC. Grain: one row per row asked for.

@@ -53,7 +53,8 @@ class ModelServer:
     """One use case, served. `start` before the first request, `stop` after the last."""
 
     def __init__(self, settings: Settings, case: UseCase, *, find_champion: FindChampion, clock: Clock, pace: Pace) -> None:
-        """
+        """Prepare to serve; nothing runs before `start`.
+
         Args:
             settings: The environment that is served.
             case: The use case.

@@ -132,9 +132,20 @@ def test_files_are_delivered_in_the_order_they_arrived(tmp_path):
     for minute, name in enumerate(("c.csv", "a.parquet", "b.csv")):
         write(tmp_path / "airlines" / name, "x", at=ARRIVED + timedelta(minutes=minute))
     later = ARRIVED + timedelta(minutes=1)
-    assert names(tmp_path) == ["c.csv"]
-    assert names(tmp_path, after=ARRIVED, until=later) == ["a.parquet"]
-    assert names(tmp_path, until=later + timedelta(hours=1)) == ["c.csv", "a.parquet", "b.csv"]
+    assert [name.split("@")[0] for name in names(tmp_path)] == ["c.csv"]
+    assert [name.split("@")[0] for name in names(tmp_path, until=later + timedelta(hours=1))] == ["c.csv", "a.parquet", "b.csv"]
+
+
+def test_a_file_that_was_copied_with_an_old_date_is_not_lost(tmp_path):
+    write(tmp_path / "airlines" / "old.csv", "x", at=ARRIVED)
+    assert len(names(tmp_path, after=ARRIVED + timedelta(days=1), until=ARRIVED + timedelta(days=2))) == 1
+
+
+def test_a_file_that_changed_under_its_name_is_a_new_delivery(tmp_path):
+    write(tmp_path / "airlines" / "a.csv", "x", at=ARRIVED)
+    first = names(tmp_path)
+    write(tmp_path / "airlines" / "a.csv", "xyz", at=ARRIVED)
+    assert names(tmp_path) != first
 
 
 @pytest.mark.parametrize("name", [".a.csv", "_a.csv", "a.csv.tmp", "a.csv.part"])

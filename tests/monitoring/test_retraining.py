@@ -50,7 +50,7 @@ def test_a_healthy_champion_stays():
             "first",
             id="no champion",
         ),
-        pytest.param({"champion_as_of": NOW - timedelta(days=90)}, "schedule", id="old enough to the day"),
+        pytest.param({"champion_as_of": NOW - timedelta(days=90), "trainings": [NOW - timedelta(days=90)]}, "schedule", id="old enough to the day"),
         pytest.param({"live_metrics": [0.49, 0.55, 0.60]}, "performance", id="drop that lasts"),
         pytest.param({"drifted_fractions": [0.5, 0.6]}, "drift", id="drift that lasts"),
     ],
@@ -90,6 +90,12 @@ def test_a_missing_figure_neither_triggers_nor_passes_as_healthy(changes):
     decision = decide(**changes)
     assert not decision.should_retrain
     assert "cannot be judged" in decision.reason
+
+
+def test_a_challenger_that_was_turned_away_confirms_the_champion_for_another_term():
+    old = {"champion_as_of": NOW - timedelta(days=120)}
+    assert decide(**old, trainings=[NOW - timedelta(days=120)]).trigger == "schedule"
+    assert decide(**old, trainings=[NOW - timedelta(days=120), NOW - timedelta(days=30)]).trigger == "none"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.monitoring.windows import list_months, list_windows
+from headrace.monitoring.windows import list_windows
 
 WEEK = timedelta(days=7)
 FIRST, LAST = datetime(2013, 4, 1, 5, tzinfo=UTC), datetime(2013, 12, 31, tzinfo=UTC)
@@ -30,10 +30,3 @@ def test_whatever_the_ticks_every_window_is_listed_exactly_once(ticks):
         listed += windows(after=after, until=tick)
         after = tick
     assert listed == windows(after=None, until=LAST)
-
-
-def test_months_are_listed_whole_once_their_last_label_is_due():
-    starts = [datetime(2013, 11, 1, tzinfo=UTC), datetime(2013, 12, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)]
-    months = list_months(first=starts[0], after=None, until=starts[2] + timedelta(days=2), delay=timedelta(days=2))
-    assert months == [(starts[0], starts[1]), (starts[1], starts[2])]
-    assert list_months(first=starts[0], after=starts[1] + timedelta(days=2), until=starts[2], delay=timedelta(days=2)) == []

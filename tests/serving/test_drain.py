@@ -128,7 +128,7 @@ def test_a_repeated_request_id_ends_once_in_the_table(settings: Settings) -> Non
 # Each replaces one step by one that dies before or after it; the names are those of `headrace.serving.drain` and the lake.
 DEATHS = {
     "before the commit": "drain.tables.append = lambda *a, **k: die()",
-    "with files written, before the commit": "tables.write_deltalake = lambda handle, rows, **k: (rows.write_parquet(handle.table_uri.removeprefix('file://') + '/orphan.parquet'), die())",
+    "with files written, before the commit": "tables.write_deltalake = leave_orphan_and_die",
     "after the commit, before the segment goes": "drain.os.sync = die",
     "after the first of three segments": "count = iter('ab'); unlink = drain.Path.unlink; drain.Path.unlink = lambda path: (unlink(path), die())",
     "in the middle of the second segment": "count = iter([0]); sync = os.sync; drain.os.sync = lambda: next(count, None) is None and die()",
@@ -143,6 +143,10 @@ from tests.serving.tiny import TINY, tiny_settings
 
 def die(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
+
+def leave_orphan_and_die(handle, rows, **kwargs):
+    rows.write_parquet(handle.table_uri.removeprefix("file://") + "/orphan.parquet")
+    die()
 
 exec(sys.argv[2])
 drain.drain(tiny_settings(Path(sys.argv[1])), TINY)

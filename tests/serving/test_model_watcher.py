@@ -93,7 +93,11 @@ def test_a_model_of_another_features_version_is_refused(registry: FileRegistry, 
 
 def test_a_look_that_hangs_holds_up_neither_start_nor_stop() -> None:
     hanging = threading.Event()
-    watcher = ModelWatcher(lambda: None if hanging.wait(5) else None, features_version=1, poll_seconds=0.05)
+
+    def hang() -> None:
+        hanging.wait(5)
+
+    watcher = ModelWatcher(hang, features_version=1, poll_seconds=0.05)
     begun = time.monotonic()
     watcher.start(wait_seconds=0.05)
     watcher.stop()

@@ -162,4 +162,5 @@ def test_an_unknown_use_case_is_one_line_and_an_exit_code(tmp_path: Path) -> Non
 def run_verb(home: Path, use_case: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """`python -m headrace.serving` with no more of this process's environment than it needs."""
     environment = {"HEADRACE_ENV": "dev", "HEADRACE_HOME": str(home), **variables}
-    return subprocess.run([sys.executable, "-m", "headrace.serving", "--use-case", use_case], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    command = [sys.executable, "-m", "headrace.serving", "--use-case", use_case]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)

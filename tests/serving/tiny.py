@@ -17,7 +17,7 @@ from headrace.models.candidate import MODEL, Candidate, write_candidate
 from headrace.serving.model_watcher import ChampionRef, FindChampion
 from headrace.serving.request_rows import COLUMNS
 from headrace.settings import Settings, load_settings
-from headrace.use_case import Label, Policy, Replay, UseCase
+from headrace.use_case import Label, Replay, UseCase
 
 NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
 SHOPS = ("north", "south")
@@ -42,6 +42,15 @@ def build_spine(inputs: Inputs) -> pl.DataFrame:
     return inputs["purchases"].with_columns(pl.col("sold_at").alias("prediction_at"))
 
 
+SHOP_RETURNS = FeatureView(
+    name="shop_returns",
+    entity=("shop",),
+    inputs=("returns",),
+    lookback=timedelta(days=7),
+    features=("shop_return_fraction",),
+    compute=return_rates,
+)
+
 FEATURES = FeatureSet(
     version=1,
     key=("purchase_id",),
@@ -53,7 +62,7 @@ FEATURES = FeatureSet(
     on_demand=add_hour,
     on_demand_features=("shop", "amount_eur", "hour"),
     categorical=("shop",),
-    views=(FeatureView(name="shop_returns", entity=("shop",), inputs=("returns",), lookback=timedelta(days=7), features=("shop_return_fraction",), compute=return_rates),),
+    views=(SHOP_RETURNS,),
     forbidden=("is_returned",),
 )
 
@@ -65,7 +74,9 @@ TINY = UseCase(
     source=None,  # type: ignore[arg-type] - serving reads no source
     feeds={},
     features=FEATURES,
-    label=Label(name="is_returned", description="returned", inputs=("returns",), build=lambda inputs: inputs["returns"], matures_after=timedelta(days=1)),
+    label=Label(
+        name="is_returned", description="returned", inputs=("returns",), build=lambda inputs: inputs["returns"], matures_after=timedelta(days=1)
+    ),
     training=None,  # type: ignore[arg-type] - serving trains nothing
     policy=None,  # type: ignore[arg-type] - serving judges nothing
     replay=Replay(ticks=(NOON,)),
@@ -76,7 +87,8 @@ def write_model(folder: Path, *, seed: int, features_version: int = 1) -> Path:
     """A candidate's folder with a real LightGBM model, fitted on random rows; another seed gives another model."""
     folder.mkdir(parents=True)
     generator = np.random.default_rng(seed)
-    matrix = np.column_stack([generator.integers(0, 2, 400), generator.uniform(1, 100, 400), generator.integers(0, 24, 400), generator.uniform(0, 1, 400)])
+    shops, hours = generator.integers(0, 2, 400), generator.integers(0, 24, 400)
+    matrix = np.column_stack([shops, generator.uniform(1, 100, 400), hours, generator.uniform(0, 1, 400)])
     labels = (matrix[:, 1] * matrix[:, 3] + generator.normal(0, 10, 400) > 25).astype(float)
     data = lightgbm.Dataset(matrix, label=labels, feature_name=list(FEATURES.names), categorical_feature=["shop"])
     booster = lightgbm.train({"objective": "binary", "num_threads": 1, "verbosity": -1, "seed": seed}, data, num_boost_round=10)
@@ -136,6 +148,7 @@ def logged_rows(request_id: str, *, probability: float = 0.5, count: int = 1, in
 def stored_ids(frame: pl.DataFrame) -> Sequence[str]:
     assert frame.schema == COLUMNS
     return sorted(frame["request_id"].to_list())
+
 
 RETURNS = pl.DataFrame(
     {"shop": ["north", "north", "south"], "is_returned": [1.0, 0.0, 1.0], "known_at": [NOON - timedelta(hours=2)] * 3},

@@ -53,7 +53,9 @@ def test_an_outcome_is_known_only_after_the_flight_has_landed_or_is_given_up():
     outcomes = rows("flight_outcomes").with_columns(after_schedule=pl.col("known_at") - scheduled)
     landed, cancelled = pl.col("arr_delay").is_not_null(), pl.col("dep_delay").is_null()
     taxied = pl.col("after_schedule") - pl.duration(minutes=pl.col("dep_delay") + pl.col("air_time"))
-    assert outcomes.filter(landed).select(taxied.unique()).to_series().to_list() == [timedelta(hours=1)]
+    taxi_times = outcomes.filter(landed).select(taxied.alias("taxied"))["taxied"]
+    assert taxi_times.null_count() == 0
+    assert timedelta(minutes=5) <= taxi_times.min() <= taxi_times.max() <= timedelta(hours=4)
     assert outcomes.filter(cancelled)["after_schedule"].unique().to_list() == [timedelta(hours=6)]
     assert outcomes.filter(~landed & ~cancelled)["after_schedule"].unique().to_list() == [timedelta(hours=24)]
 

@@ -69,18 +69,18 @@ def origin_carrier_history(spine: pl.DataFrame, inputs: Inputs) -> pl.DataFrame:
 
 
 def destination_history(spine: pl.DataFrame, inputs: Inputs) -> pl.DataFrame:
-    """How flights to this airport have done, whoever flew them."""
+    """How flights to this airport have done, whoever flew them: a storm there holds aircraft here."""
     outcomes, by = inputs["flight_outcomes"], ("destination",)
-    spine = rolling_means(spine, outcomes, by=by, means={"destination_late_rate_24h_fraction": _LATE}, window=DAY)
-    return rolling_means(spine, outcomes, by=by, means={"destination_late_rate_7d_fraction": _LATE}, window=7 * DAY)
+    means = {"destination_late_rate_6h_fraction": _LATE, "destination_departure_delay_6h_minutes": _DEPARTURE_DELAY}
+    spine = rolling_means(spine, outcomes, by=by, means=means, window=6 * HOUR)
+    return rolling_means(spine, outcomes, by=by, means={"destination_late_rate_24h_fraction": _LATE}, window=DAY)
 
 
 def route_history(spine: pl.DataFrame, inputs: Inputs) -> pl.DataFrame:
     """How the airline has done on this very route."""
     outcomes, by = inputs["flight_outcomes"], ("carrier", "origin", "destination")
     for days in (7, 28):
-        means, count = {f"route_late_rate_{days}d_fraction": _LATE}, f"route_outcomes_{days}d_count"
-        spine = rolling_means(spine, outcomes, by=by, means=means, count=count, window=days * DAY)
+        spine = rolling_means(spine, outcomes, by=by, means={f"route_late_rate_{days}d_fraction": _LATE}, window=days * DAY)
     return spine
 
 
@@ -104,13 +104,21 @@ def weather(spine: pl.DataFrame, inputs: Inputs) -> pl.DataFrame:
     observations, by = inputs["weather"], ("origin",)
     values = {f"weather_{name}": pl.col(name) for name in _WEATHER}
     spine = latest(spine, observations, by=by, values=values, tolerance=6 * HOUR)
-    # Sums are exact in integers only: rain is counted in micrometres.
-    rain = {"_rain": (pl.col("precipitation_mm") * 1000).round().cast(pl.Int64)}
+    # Sums are exact in integers only, so rain is counted in micrometres; without an observation nothing is known of it.
+    rain = {"_rain": (pl.col("precipitation_mm") * 1000).round().cast(pl.Int64), "_observations": pl.col("precipitation_mm").is_not_null()}
     spine = rolling_sums(spine, observations, by=by, sums=rain, window=6 * HOUR)
-    return spine.with_columns((pl.col("_rain") / 1000).alias("weather_precipitation_6h_mm"))
+    return spine.with_columns(pl.when(pl.col("_observations") > 0).then(pl.col("_rain") / 1000).alias("weather_precipitation_6h_mm"))
 
 
-_WEATHER = ("temperature_celsius", "dew_point_celsius", "humidity_percent", "wind_direction_degrees", "wind_speed_kmh", "wind_gust_kmh", "precipitation_mm", "pressure_hpa", "visibility_km")
+_WEATHER = (
+    "temperature_celsius",
+    "dew_point_celsius",
+    "humidity_percent",
+    "wind_direction_degrees",
+    "wind_speed_kmh",
+    "pressure_hpa",
+    "visibility_km",
+)
 
 # Reference rows do not grow old; a lookback of decades reads them all.
 _REFERENCE_LOOKBACK = timedelta(days=36_500)
@@ -134,8 +142,8 @@ FEATURES = FeatureSet(
     carried=("scheduled_departure_at",),
     request_columns=REQUEST_COLUMNS,
     on_demand=add_schedule_features,
-    on_demand_features=("carrier", "origin", "destination", "distance_km", "departure_minute_of_day", "departure_weekday"),
-    categorical=("carrier", "origin", "destination"),
+    on_demand_features=("carrier", "origin", "distance_km", "departure_minute_of_day", "departure_weekday"),
+    categorical=("carrier", "origin"),
     views=(
         FeatureView(
             name="origin_history",
@@ -169,8 +177,8 @@ FEATURES = FeatureSet(
             name="destination_history",
             entity=("destination",),
             inputs=("flight_outcomes",),
-            lookback=7 * DAY,
-            features=("destination_late_rate_24h_fraction", "destination_late_rate_7d_fraction"),
+            lookback=DAY,
+            features=("destination_late_rate_6h_fraction", "destination_departure_delay_6h_minutes", "destination_late_rate_24h_fraction"),
             compute=destination_history,
         ),
         FeatureView(
@@ -178,7 +186,7 @@ FEATURES = FeatureSet(
             entity=("carrier", "origin", "destination"),
             inputs=("flight_outcomes",),
             lookback=28 * DAY,
-            features=("route_late_rate_7d_fraction", "route_outcomes_7d_count", "route_late_rate_28d_fraction", "route_outcomes_28d_count"),
+            features=("route_late_rate_7d_fraction", "route_late_rate_28d_fraction"),
             compute=route_history,
         ),
         FeatureView(
@@ -201,13 +209,23 @@ FEATURES = FeatureSet(
             name="weather",
             entity=("origin",),
             inputs=("weather",),
-            lookback=DAY,
+            lookback=6 * HOUR,
             features=(*(f"weather_{name}" for name in _WEATHER), "weather_precipitation_6h_mm"),
             compute=weather,
         ),
     ),
     # What is only known after departure, and what the label is made of.
     forbidden=(
-        "dep_time", "dep_delay", "arr_time", "arr_delay", "air_time", "departure_delay_minutes", "arrival_delay_minutes", "air_time_minutes", "is_cancelled", "is_diverted", "is_late",
+        "dep_time",
+        "dep_delay",
+        "arr_time",
+        "arr_delay",
+        "air_time",
+        "departure_delay_minutes",
+        "arrival_delay_minutes",
+        "air_time_minutes",
+        "is_cancelled",
+        "is_diverted",
+        "is_late",
     ),
 )

