@@ -44,6 +44,7 @@ class Settings(BaseModel):
     )
     tracking_uri: str | None = Field(
         default=None,
+        repr=False,  # it may hold a password
         description="MLflow tracking and registry address: a URI, or a secret reference (`env:NAME`, `file:/path` with "
         "mode 0600) to one. Null: SQLite in the environment's own folder.",
     )
@@ -112,35 +113,41 @@ def load_settings(environment: str | None = None, *, home: Path | None = None, v
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(f"environments/{name}.yaml and its HEADRACE_* overrides: {_explain(error)}") from error
+        raise SettingsError(f"environments/{name}.yaml and its HEADRACE_* overrides: {_explain(error)}") from None
 
 
 def resolve_secret(reference: str) -> str:
     """The value behind `env:NAME` or `file:/path`; anything else is a plain value and comes back as it is.
 
     Raises:
-        SettingsError: The variable is not set, or the file is missing or readable by others than its owner.
+        SettingsError: The variable is not set, the file is missing or readable by others than its owner, or the value is empty.
     """
     if reference.startswith("env:"):
         name = reference.removeprefix("env:")
         if name not in os.environ:
             raise SettingsError(f"secret env:{name}: the variable {name} is not set; export it for this process")
-        return os.environ[name]
+        return _not_empty(reference, os.environ[name])
     if reference.startswith("file:"):
         path = Path(reference.removeprefix("file:"))
         if not path.is_file():
             raise SettingsError(f"secret file:{path}: no such file; write the value there with mode 0600")
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise SettingsError(f"secret file:{path}: others may read it; run chmod 600 {path}")
-        return path.read_text(encoding="utf-8").strip()
+        return _not_empty(reference, path.read_text(encoding="utf-8").strip())
     return reference
+
+
+def _not_empty(reference: str, value: str) -> str:
+    if not value:
+        raise SettingsError(f"secret {reference} is empty; write the value there")
+    return value
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise SettingsError(f"environments/{path.name} is not YAML: {error}") from error
+        raise SettingsError(f"environments/{path.name} is not YAML: {_problem(error)}") from None
     if not isinstance(values, dict):
         raise SettingsError(f"environments/{path.name} holds {type(values).__name__}, expected keys and values")
     return values
@@ -160,8 +167,15 @@ def _read_overrides(variables: Mapping[str, str]) -> dict[str, Any]:
         try:
             overrides[field] = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise SettingsError(f"override {variable} cannot be read as a value: {error}") from error
+            raise SettingsError(f"override {variable} cannot be read as a value: {_problem(error)}; put it in quotes") from None
     return overrides
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong and where, without the text itself: PyYAML's own message and the chained error quote it, secret or not."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return "it holds a character that YAML does not allow"
+    return f"{error.problem}, line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}"
 
 
 def _explain(error: ValidationError) -> str:
@@ -171,6 +185,10 @@ def _explain(error: ValidationError) -> str:
         key = ".".join(str(part) for part in finding["loc"])
         if finding["type"] == "extra_forbidden":
             sentences.append(f"unknown key {key!r}; known: {', '.join(sorted(Settings.model_fields))}")
+        elif finding["type"] == "missing":
+            # Its input would be all settings, whatever they hold.
+            sentences.append(f"{key}: is missing")
         else:
-            sentences.append(f"{key}: {finding['msg'].lower()}, got {finding.get('input')!r}")
+            got = "a value that is not shown" if key == "tracking_uri" else repr(finding.get("input"))
+            sentences.append(f"{key}: {finding['msg'].lower()}, got {got}")
     return "; ".join(sentences)

@@ -24,7 +24,7 @@ class Batch:
 
     Attributes:
         id: `flow/use_case/slice/revision`.
-        slice_id: The same without its revision.
+        slice_id: `flow/use_case/slice/*`: all revisions of it. No batch id ends so, hence no slice is taken for a batch.
         revision: 1 for the first writing of a slice.
     """
 
@@ -47,7 +47,7 @@ def parse_batch_id(batch_id: str) -> Batch:
     match = _SHAPE.fullmatch(batch_id)
     if match is None:
         raise BatchError(f"batch id {batch_id!r} is not flow/use_case/slice/revision, for example ingest/flight_delay/2013-04-01T00:00:00Z/1")
-    return Batch(id=batch_id, slice_id=batch_id.rsplit("/", 1)[0], revision=int(match["revision"]))
+    return Batch(id=batch_id, slice_id=batch_id.rsplit("/", 1)[0] + "/*", revision=int(match["revision"]))
 
 
 def build_blocked_id(batch_id: str, reason: str) -> str:
@@ -65,10 +65,11 @@ def content_hash(frame: pl.DataFrame, *, volatile: Collection[str] = ()) -> int:
     """A 63-bit hash of the rows, whatever their order and whatever the columns called `volatile` hold.
 
     Rows are hashed as text rather than as Arrow buffers: text stays the same when a library changes its memory layout.
+    Strings are quoted and null is not, so the two never look alike.
     """
     stable = frame.select(sorted(set(frame.columns) - set(volatile)))
     nested = stable.select(cs.list() | cs.struct()).columns
     stable = stable.with_columns(pl.struct(column).struct.json_encode().alias(column) for column in nested)
-    text = stable.sort(stable.columns, nulls_last=True).write_csv(null_value="\\N")
+    text = stable.sort(stable.columns, nulls_last=True).write_csv(null_value="\\N", quote_style="non_numeric")
     digest = hashlib.sha256(text.encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -4,6 +4,9 @@ Delta's app transactions are the ledger. Each commit carries two: the batch id, 
 (so the same id with other content is an error), and its slice, whose version is the revision (so an older revision never
 overwrites a newer). delta-rs records transactions but does not enforce them on a fresh handle, so the check and the
 commit here use one handle: a second writer in between makes the commit fail, and the check runs again.
+
+A table is created, and a column that its contract added is put in, by a commit of its own before the batch: every batch,
+the first too, is then checked and committed in the same way.
 """
 
 import logging
@@ -15,13 +18,13 @@ from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from headrace.errors import BatchError, ContractError, LakeError, SchemaError
 from headrace.lake import catalog
 from headrace.lake.batches import Batch, content_hash, parse_batch_id
-from headrace.lake.contracts import Contract, find_contract
+from headrace.lake.contracts import TYPES, Contract, find_contract
 from headrace.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -68,7 +71,7 @@ def append(settings: Settings, table: str, frame: pl.DataFrame, *, batch_id: str
     """
 
     def commit(handle: DeltaTable, rows: pl.DataFrame, properties: CommitProperties) -> None:
-        write_deltalake(handle, rows, mode="append", schema_mode="merge", commit_properties=properties)
+        write_deltalake(handle, rows, mode="append", commit_properties=properties)
 
     return _write_once(settings, table, frame, batch_id, "appended", commit)
 
@@ -132,23 +135,26 @@ def replace(settings: Settings, table: str, frame: pl.DataFrame, *, where: Slice
 def read(settings: Settings, table: str, *, version: int | None = None) -> pl.LazyFrame:
     """One version of a table, lazily; the newest when none is given. The frame stays on that version however often it is collected.
 
-    A table that has a contract but no row yet is an empty frame of the promised schema.
+    A table that has a contract but no row yet is an empty frame of the promised schema, and a column that the contract
+    promises but this version does not have yet is null.
 
     Raises:
         LakeError: There is no such table and no contract for it, or no such version.
         AccessError: The table is another environment's that this one may not read.
     """
-    path = catalog.readable_path(settings, table)
+    path, contract = catalog.readable_path(settings, table), find_contract(table)
     handle = _open(path)
     if handle is None:
-        contract = find_contract(table)
         if contract is None or version is not None:
             at = f" at version {version}" if version is not None else ""
             raise LakeError(f"table {table} does not exist{at} in {path.parent}; run the flow that writes it first")
         return pl.LazyFrame(schema=contract.schema)
     if version is not None and not 0 <= version <= handle.version():
         raise LakeError(f"table {table} has versions 0 to {handle.version()}, not {version}")
-    return pl.scan_delta(str(path), version=handle.version() if version is None else version)
+    frame = pl.scan_delta(str(path), version=handle.version() if version is None else version)
+    stored = frame.collect_schema().names() if contract else []
+    promised = contract.columns if contract else {}
+    return frame.with_columns(pl.lit(None, TYPES[column.type]).alias(name) for name, column in promised.items() if name not in stored)
 
 
 def read_version(settings: Settings, table: str) -> int | None:
@@ -183,17 +189,24 @@ def _write_once(settings: Settings, table: str, frame: pl.DataFrame, batch_id: s
         custom_metadata={"batch_id": batch.id},
     )
     for _ in range(ATTEMPTS):
-        handle = _open(path) or _create(path, frame, contract)
-        if _is_done(handle, table, batch, digest):
-            return Written(table=table, version=handle.version(), rows=frame.height, is_new=False)
-        rows = _fit(frame, handle, table, contract)
         try:
-            commit(handle, rows, properties)
+            handle = _open(path)
+            if handle is not None and _is_done(handle, table, batch, digest):
+                return Written(table=table, version=handle.version(), rows=frame.height, is_new=False)
+            stored = pl.Schema() if handle is None else pl.Schema(handle.schema())
+            rows = _fit(frame, stored, table, contract)
+            if handle is None:
+                _create(path, rows.schema, contract)
+            elif added := {name: dtype for name, dtype in rows.schema.items() if name not in stored}:
+                handle.alter.add_columns(_delta_schema(added).fields)
+            else:
+                commit(handle, rows, properties)
+                logger.info("%s %s rows=%d version=%d", verb, table, frame.height, handle.version())
+                return Written(table=table, version=handle.version(), rows=frame.height, is_new=True)
         except CommitFailedError:
             time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))
-            continue
-        logger.info("%s %s rows=%d version=%d", verb, table, frame.height, handle.version())
-        return Written(table=table, version=handle.version(), rows=frame.height, is_new=True)
+        except DeltaError as error:
+            raise LakeError(f"{table} could not be written at {path}: {_first_line(error)}. Nothing of {batch_id} is in it; run it again") from error
     raise LakeError(f"{table}: {ATTEMPTS} attempts to commit {batch_id} met another writer each time; run it again when the others are done")
 
 
@@ -202,14 +215,21 @@ def _open(path: Path) -> DeltaTable | None:
         return DeltaTable(str(path))
     except TableNotFoundError:
         return None
+    except DeltaError as error:
+        raise LakeError(f"the table at {path} cannot be opened: {_first_line(error)}. Look at the newest files of its _delta_log") from error
 
 
-def _create(path: Path, frame: pl.DataFrame, contract: Contract | None) -> DeltaTable:
-    """Create an empty table first, so that every batch, the first one too, is checked and committed on a handle."""
+def _create(path: Path, schema: Mapping[str, pl.DataType], contract: Contract | None) -> None:
     path.mkdir(parents=True, exist_ok=True)
-    schema = contract.schema if contract else frame.schema
-    arrow = pl.DataFrame(schema=schema).to_arrow().schema
-    return DeltaTable.create(str(path), arrow, mode="ignore", description=contract.description if contract else None)
+    DeltaTable.create(str(path), _delta_schema(schema), mode="ignore", description=contract.description if contract else None)
+
+
+def _delta_schema(schema: Mapping[str, pl.DataType]) -> Schema:
+    return Schema.from_arrow(pl.DataFrame(schema=schema).to_arrow().schema)
+
+
+def _first_line(error: DeltaError) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
 
 
 def _is_done(handle: DeltaTable, table: str, batch: Batch, digest: int) -> bool:
@@ -225,20 +245,33 @@ def _is_done(handle: DeltaTable, table: str, batch: Batch, digest: int) -> bool:
     return seen is not None
 
 
-def _fit(frame: pl.DataFrame, handle: DeltaTable, table: str, contract: Contract | None) -> pl.DataFrame:
-    """The frame in the table's column order; refused unless every column and type is the table's own or a promised new one."""
-    stored = pl.DataFrame(handle.to_pyarrow_dataset().schema.empty_table()).schema
-    promised = contract.schema if contract else stored
-    added = {name: dtype for name, dtype in promised.items() if name not in stored}
-    for name in added:
-        if contract is None or not contract.columns[name].nullable:
-            raise ContractError(f"contract of {table} adds {name}, which is not nullable; only a new nullable column is accepted")
+def _fit(frame: pl.DataFrame, stored: pl.Schema, table: str, contract: Contract | None) -> pl.DataFrame:
+    """The frame in the table's column order; refused unless every column and type is the table's own or a promised new one.
+
+    Args:
+        frame: Rows to write.
+        stored: Schema of the table as it is; empty before its first batch.
+        table: For messages.
+        contract: The table's contract, whose new nullable columns are accepted; every other change is refused.
+    """
+    promised = contract.schema if contract else stored or frame.schema
+    if stored and contract:
+        _check_change(stored, table, contract)
+    _check_schema(frame, promised, table)
+    if unstorable := [f"{name} ({dtype})" for name, dtype in promised.items() if dtype not in TYPES.values()]:
+        raise SchemaError(f"{table} cannot take {', '.join(unstorable)}: a table holds {', '.join(map(str, TYPES.values()))} only; cast before writing")
+    return frame.select(list(promised))
+
+
+def _check_change(stored: pl.Schema, table: str, contract: Contract) -> None:
+    promised = contract.schema
+    # System columns are in no contract: they come with the layer, so none of them is ever new.
+    if added := [name for name in promised if name not in stored and (name not in contract.columns or not contract.columns[name].nullable)]:
+        raise ContractError(f"contract of {table} adds {', '.join(added)}, which is not nullable; only a new nullable column is accepted")
     if dropped := [name for name in stored if name not in promised]:
         raise ContractError(f"contract of {table} no longer has {', '.join(dropped)}, which the table holds; a column is never dropped")
     if changed := [name for name in promised if name in stored and stored[name] != promised[name]]:
         raise ContractError(f"contract of {table} changes the type of {', '.join(changed)}; a type is never changed, add a column instead")
-    _check_schema(frame, promised, table)
-    return frame.select(list(promised))
 
 
 def _check_schema(frame: pl.DataFrame, expected: Mapping[str, pl.DataType], table: str) -> None:

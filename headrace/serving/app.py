@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from headrace.errors import HeadraceError
 from headrace.serving.health import Health
 from headrace.serving.model_watcher import FindChampion
+from headrace.serving.replies import RepeatedIdError
 from headrace.serving.request_model import MAX_ROWS, RequestModel
 from headrace.serving.server import Clock, ModelServer, Pace
 from headrace.settings import Settings
@@ -113,7 +114,7 @@ def _add_predict(app: FastAPI, server: ModelServer) -> None:
             raise HTTPException(status, sentence) from error
         try:
             answered = await server.answer(rows, request_id=request_id, is_new_id=given is None, requested_at=requested_at)
-        except ValueError as error:
+        except RepeatedIdError as error:
             raise HTTPException(409, str(error)) from error
         predictions = [{name: row[name] for name in Prediction.model_fields} for row in answered]
         return JSONResponse({"request_id": request_id, "predictions": predictions}, headers={"X-Request-ID": request_id})

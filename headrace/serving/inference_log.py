@@ -134,9 +134,14 @@ class InferenceLog:
         self._thread = threading.Thread(target=self._work, name="inference-log", daemon=True)
         self._thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether what is appended will be written."""
+        return self._thread.is_alive()
+
     def append(self, rows: Sequence[LoggedRow]) -> Future[None]:
         """Log one request's rows; the future is done once they are synced, or failed when they cannot be (`ServingError`)."""
-        if self._is_closed:
+        if self._is_closed or not self.is_alive:
             raise ServingError("the inference log is closed, this server is stopping; send the request to another")
         done: Future[None] = Future()
         # A caller who gives up must not take the writer's thread along: a running future cannot be cancelled.

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import polars as pl
 
+from headrace.errors import ServingError
 from headrace.lake import tables
 from headrace.serving.request_rows import LoggedRow, format_rows, requests_table
 from headrace.settings import Settings
@@ -19,6 +20,14 @@ from headrace.use_case import UseCase
 REMEMBERED_ROWS = 50_000
 
 Rows = Sequence[LoggedRow]
+
+
+class RepeatedIdError(ServingError):
+    """A request id was used before for other rows."""
+
+    def __init__(self, request_id: str) -> None:
+        """Name the id."""
+        super().__init__(f"request id {request_id!r} was used before for other rows; send these with an id of their own")
 
 
 class Replies:
@@ -42,14 +51,14 @@ class Replies:
             answer: Computes and logs the reply.
 
         Raises:
-            ValueError: The id was used for other rows.
+            RepeatedIdError: The id was used for other rows.
             HeadraceError: What `answer` raises; such a reply is not remembered.
         """
         if request_id not in self._replies:
             self._remember(request_id, requests, asyncio.ensure_future(answer()))
         asked, reply = self._replies[request_id]
         if asked != requests:
-            raise repeated_id(request_id)
+            raise RepeatedIdError(request_id)
         # A caller who hangs up does not take the reply from another who waits for the same id.
         return await asyncio.shield(reply)
 
@@ -75,7 +84,7 @@ def read_reply(settings: Settings, case: UseCase, *, request_id: str, requests: 
         requests: What is asked, one JSON text per row.
 
     Raises:
-        ValueError: The id was used for other rows.
+        RepeatedIdError: The id was used for other rows.
     """
     table = requests_table(case.name)
     if tables.read_version(settings, table) is None:
@@ -87,10 +96,5 @@ def read_reply(settings: Settings, case: UseCase, *, request_id: str, requests: 
     if not rows:
         return None
     if [json.loads(row["request"]) for row in rows] != [json.loads(text) for text in requests]:
-        raise repeated_id(request_id)
+        raise RepeatedIdError(request_id)
     return rows
-
-
-def repeated_id(request_id: str) -> ValueError:
-    """What a caller is told who uses an id twice."""
-    return ValueError(f"request id {request_id!r} was used before for other rows; send these with an id of their own")

@@ -87,7 +87,7 @@ class ModelServer:
         now, instant = self.watcher.now, self.clock()
         state, store_problem = self._read_store()
         backlog = read_backlog(log_folder(self.settings, self.case.name))
-        is_ready = now.champion is not None and state is not None and self._log is not None
+        is_ready = now.champion is not None and state is not None and self._log is not None and self._log.is_alive
         stopped = [f"the thread that {work} has died; restart the server" for work, is_alive in self._threads() if not is_alive]
         problems = [text for text in (now.problem, store_problem, self._drain_problem, *stopped) if text is not None]
         return Health(
@@ -122,7 +122,7 @@ class ModelServer:
             Rows of `inference.<use_case>_requests`, logged and synced, in the order of `rows`.
 
         Raises:
-            ValueError: The id was used for other rows.
+            RepeatedIdError: The id was used for other rows.
             ServingError, CandidateError: There is no champion, no online features, or no log.
         """
         asked = rows.select(pl.struct(pl.all()).struct.json_encode().alias("request")).to_series()
@@ -201,4 +201,5 @@ class ModelServer:
             return None, str(error)
 
     def _threads(self) -> list[tuple[str, bool]]:
-        return [("watches the registry", self.watcher.is_alive), ("drains the log", self._drainer.is_alive())]
+        is_logging = self._log is not None and self._log.is_alive
+        return [("watches the registry", self.watcher.is_alive), ("drains the log", self._drainer.is_alive()), ("writes the log", is_logging)]

@@ -159,6 +159,37 @@ def test_an_unknown_use_case_is_one_line_and_an_exit_code(tmp_path: Path) -> Non
     assert ended.stderr.startswith("use case 'flight_delays' has no folder")
 
 
+@pytest.mark.story
+def test_the_verb_serves_an_empty_environment_with_a_sentence(tmp_path: Path) -> None:
+    """Nothing was run yet: no registry, no features. The server says so, and ends as it is told."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    environment = {"HEADRACE_ENV": "dev", "HEADRACE_HOME": str(tmp_path), "HEADRACE_SERVING_PORT": str(port)}
+    process = subprocess.Popen([sys.executable, "-m", "headrace.serving", "--use-case", "flight_delay"], env=environment, stderr=subprocess.PIPE)
+    try:
+        health = httpx.get(f"http://127.0.0.1:{port}/health", timeout=60) if is_listening(port) else None
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert health is not None
+    assert health.status_code == 503
+    assert "the registry says that there is no champion; train and promote one" in health.json()["problems"]
+    assert process.returncode == 0
+    assert b"Traceback" not in errors
+
+
+def is_listening(port: int) -> bool:
+    """Whether somebody listens within a minute."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+        time.sleep(0.05)
+    return False
+
+
 def run_verb(home: Path, use_case: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """`python -m headrace.serving` with no more of this process's environment than it needs."""
     environment = {"HEADRACE_ENV": "dev", "HEADRACE_HOME": str(home), **variables}

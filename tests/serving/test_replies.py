@@ -7,7 +7,7 @@ import pytest
 from headrace.errors import ServingError
 from headrace.serving.drain import drain
 from headrace.serving.inference_log import InferenceLog, log_folder
-from headrace.serving.replies import Replies, Rows, read_reply
+from headrace.serving.replies import RepeatedIdError, Replies, Rows, read_reply
 from headrace.serving.request_rows import build_frame
 from headrace.settings import Settings
 from tests.serving.tiny import NOON, TINY, logged_rows, tiny_settings
@@ -46,7 +46,7 @@ def test_an_id_that_was_used_for_other_rows_is_refused() -> None:
     async def ask() -> None:
         replies = Replies()
         await replies.answer_once("a", ["x"], Answers())
-        with pytest.raises(ValueError, match="request id 'a' was used before for other rows"):
+        with pytest.raises(RepeatedIdError, match="request id 'a' was used before for other rows"):
             await replies.answer_once("a", ["y"], Answers())
 
     asyncio.run(ask())
@@ -111,5 +111,5 @@ def test_a_reply_of_an_earlier_server_is_found_in_the_lake(tmp_path: Path) -> No
 def test_an_id_that_an_earlier_server_saw_with_other_rows_is_refused(tmp_path: Path, requests: list[str]) -> None:
     settings = tiny_settings(tmp_path)
     drain_requests(settings, logged_rows("a"))
-    with pytest.raises(ValueError, match="used before for other rows"):
+    with pytest.raises(RepeatedIdError, match="used before for other rows"):
         read_reply(settings, TINY, request_id="a", requests=requests)
