@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log = process.start_logging(settings, name=options.verb)
         if options.verb == "approve":
             return _approve(settings, options)
+        process.end_orphaned_servers(settings)
         _show_progress()
         return _run_flow(settings, options)
     except HeadraceError as error:

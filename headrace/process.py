@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from pathlib import Path
 
 from headrace.settings import Settings
@@ -29,6 +30,29 @@ def prepare(settings: Settings) -> None:
     for name, value in variables.items():
         os.environ.setdefault(name, value)
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+
+
+def end_orphaned_servers(settings: Settings) -> int:
+    """End the embedded Prefect servers of this environment whose process was killed and could not take them along.
+
+    Returns:
+        Number of servers ended. Where there is no `/proc` (macOS), none can be found.
+    """
+    home = f"PREFECT_HOME={os.environ.get('PREFECT_HOME', settings.environment_home / 'prefect')}".encode()
+    ended = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            if home not in variables or b"PREFECT__SERVER_EPHEMERAL=1" not in variables:
+                continue
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if home not in Path("/proc", parent, "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signal.SIGTERM)
+                ended += 1
+        except OSError:
+            # The process ended while we looked, or is another user's.
+            continue
+    return ended
 
 
 def start_logging(settings: Settings, *, name: str) -> Path:

@@ -103,9 +103,7 @@ def load_settings(environment: str | None = None, *, home: Path | None = None, v
     if not name:
         raise SettingsError(f"no environment is named; set ENV (or HEADRACE_ENV) to one of: {', '.join(environments())}")
     if name not in environments():
-        raise SettingsError(
-            f"environment {name!r} has no environments/{name}.yaml; known: {', '.join(environments())}. Set ENV to one of them."
-        )
+        raise SettingsError(f"environment {name!r} has no environments/{name}.yaml; known: {', '.join(environments())}. Set ENV to one of them.")
     values = _read_yaml(ROOT / "environments" / f"{name}.yaml")
     values |= _read_overrides(variables)
     values["environment"] = name

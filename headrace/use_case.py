@@ -84,6 +84,7 @@ class TrainingSpec:
         tuning_rows: Rows sampled for each trial.
         search: Parameter -> (low, high) of the search; integers stay integers; log-uniform where both are positive floats.
         known_good: Parameters that the search tries first: what a person found on data before the first holdout.
+        min_search_gain: Validation log loss (nats) by which other parameters must beat those; less is the luck of one window.
         fixed: LightGBM parameters that are not searched.
         max_rounds: Greatest number of boosting rounds; validation stops earlier.
         explained_rows: Rows for which SHAP values are computed.
@@ -96,6 +97,7 @@ class TrainingSpec:
     tuning_rows: int
     search: Mapping[str, tuple[int, int] | tuple[float, float]]
     known_good: Mapping[str, int | float]
+    min_search_gain: float
     fixed: Mapping[str, Any]
     max_rounds: int
     explained_rows: int

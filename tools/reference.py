@@ -58,7 +58,9 @@ def build_errors_table() -> str:
     """One row per error class, by exit code."""
     classes = [found for found in vars(errors).values() if isinstance(found, type) and issubclass(found, errors.HeadraceError)]
     rows = [(str(found.exit_code), f"`{found.__name__}`", _first_line(found)) for found in sorted(classes, key=lambda found: found.exit_code)]
-    rows.insert(1, (str(errors.BLOCKED_EXIT_CODE), "none: a `Decision`", "A gate blocked. The reason is on the terminal and in `metrics.pipeline_runs`."))
+    rows.insert(
+        1, (str(errors.BLOCKED_EXIT_CODE), "none: a `Decision`", "A gate blocked. The reason is on the terminal and in `metrics.pipeline_runs`.")
+    )
     return _table(("Exit code", "Error", "When"), rows)
 
 

@@ -8,11 +8,11 @@ import polars as pl
 from markupsafe import Markup
 
 from headrace.console import plots
-from headrace.console.facts import Facts
+from headrace.console.facts import PREDICTION_FEATURE, Facts
 from headrace.console.figures import LABEL, PREDICTION, RULE
 from headrace.console.plots import Bar, Gain, HeatView, Mark, Panel, Reliability, Series, Span
-from headrace.models.evaluation import CALIBRATION_BINS
-from headrace.monitoring.drift import PREDICTION as PREDICTION_FEATURE
+from headrace.console.svg import floor_month
+from headrace.models import evaluation
 from headrace.use_case import UseCase
 
 
@@ -27,7 +27,7 @@ def draw_all(facts: Facts, case: UseCase, *, outcomes: pl.DataFrame, history_sta
     """
     return {
         "timeline": draw_timeline(facts, history_start=history_start),
-        "weeks": draw_weeks(facts),
+        "weeks": draw_weeks(facts, outcomes),
         "drift": draw_drift(facts, case),
         "gains": draw_gains(facts, case),
         "reliability": draw_reliability(outcomes),
@@ -39,33 +39,39 @@ def draw_timeline(facts: Facts, *, history_start: datetime | None) -> Markup | N
     """Reigns, trainings, verdicts and, where there were any, stops."""
     if facts.as_of is None or not facts.reigns:
         return None
-    first = min(history_start or facts.reigns[0].since, facts.reigns[0].since)
-    scale = plots.time_scale(first, max(facts.as_of, first + timedelta(days=1)))
-    ends = [*(reign.since for reign in facts.reigns[1:]), facts.as_of]
+    first = facts.reigns[0].since
+    start = floor_month(history_start) if history_start and history_start < first else first - timedelta(days=1)
+    # The present champion's bar goes on a little, so that one which was promoted just now is seen too.
+    last = facts.as_of + (facts.as_of - start) * 0.04
+    ends = [*(reign.since for reign in facts.reigns[1:]), last]
+    history = Span(start=start, end=first, name="history to learn from", hint=f"rows from {start:%d %b %Y} on; nothing was predicted yet")
     reigns = [
-        Span(start=reign.since, end=end, name=f"v{reign.version}", hint=f"version {reign.version}, {reign.since:%d %b} to {end:%d %b %Y}")
+        Span(start=reign.since, end=end, name=f"v{reign.version}", hint=f"version {reign.version} since {reign.since:%d %b %Y}")
         for reign, end in zip(facts.reigns, ends, strict=True)
     ]
     kinds = {"promote": "good", "reject": "bad", "rollback": "warn"}
     verdicts = [
-        Mark(at=row["as_of"], name=f"v{row['model_version']}", kind=kinds[row["action"]], hint=f"{row['action']} version {row['model_version']}: {row['reason']}")
+        Mark(
+            at=row["as_of"],
+            name=f"v{row['model_version']}",
+            kind=kinds[row["action"]],
+            hint=f"{row['action']} version {row['model_version']}: {row['reason']}",
+        )
         for row in facts.promotions.iter_rows(named=True)
     ]
     trainings = [Mark(at=row["as_of"], name=row["trigger"], kind="neutral", hint=row["reason"]) for row in facts.trainings.iter_rows(named=True)]
     lanes = {"trainings": trainings, "verdicts": verdicts}
-    blocked = facts.runs.filter(pl.col("status") == "blocked")
-    if not blocked.is_empty():
-        lanes["stops"] = [Mark(at=row["as_of"], name=row["flow"], kind="bad", hint=row["reason"]) for row in blocked.iter_rows(named=True)]
-    return plots.draw_timeline(scale, reigns=reigns, lanes=lanes)
+    if not facts.stops.is_empty():
+        lanes["stops"] = [Mark(at=row["as_of"], name=row["flow"], kind="bad", hint=row["reason"]) for row in facts.stops.iter_rows(named=True)]
+    return plots.draw_timeline(history=history, reigns=reigns, lanes=lanes)
 
 
-def draw_weeks(facts: Facts) -> Markup | None:
+def draw_weeks(facts: Facts, outcomes: pl.DataFrame) -> Markup | None:
     """Log loss, AUC and label rate of every week that was judged."""
     weekly = _merge_versions(facts.performance)
     if weekly.is_empty() or facts.as_of is None:
         return None
     weeks = [start.astimezone(UTC) + (end - start) / 2 for start, end in weekly.select("window_start", "window_end").iter_rows()]
-    scale = plots.time_scale(weekly["window_start"][0].astimezone(UTC), facts.as_of)
 
     def series(name: str, kind: str, metric: str) -> Series:
         return Series(name=name, kind=kind, values=weekly[f"live/{metric}"].to_list())
@@ -76,14 +82,20 @@ def draw_weeks(facts: Facts) -> Markup | None:
             series=[series("champion", "champion", "log_loss"), series("business rule", "rule", "baseline_log_loss")],
             shaded=True,
         ),
-        Panel(name="ROC AUC: more is better", series=[series("champion", "champion", "roc_auc")]),
+        Panel(name="ROC AUC: more is better", series=[series("champion", "champion", "roc_auc"), _rule_auc(outcomes, weekly)]),
         Panel(
             name="Label rate: how often it happened, and how often it was expected",
             series=[series("happened", "observed", "label_rate_fraction"), series("expected", "champion", "prediction_mean_fraction")],
             percent=True,
         ),
     ]
-    return plots.draw_weeks(scale, weeks=weeks, panels=panels, changes={reign.since: f"v{reign.version}" for reign in facts.reigns})
+    return plots.draw_weeks(
+        first=weekly["window_start"][0].astimezone(UTC),
+        last=facts.as_of,
+        weeks=weeks,
+        panels=panels,
+        changes={reign.since: f"v{reign.version}" for reign in facts.reigns},
+    )
 
 
 def _merge_versions(performance: pl.DataFrame) -> pl.DataFrame:
@@ -96,6 +108,15 @@ def _merge_versions(performance: pl.DataFrame) -> pl.DataFrame:
         return ((pl.col(name) * weights).filter(known).sum() / weights.filter(known).sum()).fill_nan(None).alias(name)
 
     return performance.group_by("window_start", "window_end").agg(*(mean(name) for name in figures)).sort("window_start")
+
+
+def _rule_auc(outcomes: pl.DataFrame, weekly: pl.DataFrame) -> Series:
+    """AUC of the business rule in the same weeks; its rows are no metric of any table, for the policy does not need them."""
+    values: list[float | None] = []
+    for start, end in weekly.select("window_start", "window_end").iter_rows():
+        rows = outcomes.filter(pl.col("prediction_at").is_between(start, end, closed="left") & pl.col(RULE).is_not_null())
+        values.append(evaluation.roc_auc(labels=rows[LABEL].to_numpy(), probabilities=rows[RULE].to_numpy()))
+    return Series(name="business rule", kind="rule", values=values)
 
 
 def draw_drift(facts: Facts, case: UseCase) -> Markup | None:
@@ -143,9 +164,11 @@ def draw_reliability(outcomes: pl.DataFrame) -> Markup | None:
 
 
 def _bin(outcomes: pl.DataFrame, *, name: str, kind: str, column: str) -> Reliability:
-    edges = np.quantile(outcomes[column].to_numpy(), np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1])
+    edges = np.quantile(outcomes[column].to_numpy(), np.linspace(0, 1, evaluation.CALIBRATION_BINS + 1)[1:-1])
     place = pl.Series("bin", np.searchsorted(edges, outcomes[column].to_numpy(), side="right"))
-    bins = outcomes.with_columns(place).group_by("bin").agg(pl.col(column).mean().alias("predicted"), pl.col(LABEL).mean().alias("observed")).sort("bin")
+    bins = (
+        outcomes.with_columns(place).group_by("bin").agg(pl.col(column).mean().alias("predicted"), pl.col(LABEL).mean().alias("observed")).sort("bin")
+    )
     return Reliability(name=name, kind=kind, predicted=bins["predicted"].to_list(), observed=bins["observed"].to_list())
 
 
@@ -161,4 +184,4 @@ def draw_times(facts: Facts) -> Markup | None:
 def draw_strengths(strengths: Sequence[tuple[str, float]]) -> Markup | None:
     """How much each feature moves the champion's predictions (mean absolute SHAP value, nats)."""
     bars = [Bar(name=name, value=value, words=f"{value:.3f}") for name, value in strengths]
-    return plots.draw_bars(bars, label="Mean absolute SHAP value of the strongest features.", left=250, width=560) if bars else None
+    return plots.draw_bars(bars, label="Mean absolute SHAP value of the strongest features.", left=240, width=480) if bars else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -14,6 +14,9 @@ from headrace.settings import Settings
 from headrace.use_case import UseCase
 
 VERDICT = "batch_verdict"
+
+# Predictions are watched for drift beside the features, under this name (`headrace.monitoring.drift`, which loads Evidently).
+PREDICTION_FEATURE = "prediction"
 
 # A training that no decision of the policy asked for was started by a person.
 BY_HAND = "by hand"
@@ -31,7 +34,7 @@ class Facts:
         retrain_decisions: The policy's answers.
         trainings: Finished trainings: `as_of`, `trigger`, `reason`. Grain: one row per candidate.
         runs: Ends of stages, with `own_s`: seconds of the run less those of runs inside it, as `train` runs inside `retrain`.
-        performance: Weekly metrics of all predictions together: `window_start`, `model_version`, `row_count` and one column per metric.
+        performance: Metrics of all predictions together, one column per metric. Grain: one row per window and version.
         drift: Distance of features from their references.
         quality: What was expected of batches and what came; the newest judgement of each batch.
     """
@@ -56,6 +59,12 @@ class Facts:
     def rejections(self) -> pl.DataFrame:
         """Challengers that a gate turned away."""
         return self.promotions.filter(pl.col("action") == "reject")
+
+    @property
+    def stops(self) -> pl.DataFrame:
+        """Stages that a gate stopped, but for challengers turned away: those are verdicts, and the line went on."""
+        blocked = self.runs.filter(pl.col("status") == "blocked")
+        return blocked.join(self.rejections.select("as_of", "reason"), on=["as_of", "reason"], how="anti", maintain_order="left")
 
     @property
     def promoted_count(self) -> int:
@@ -106,7 +115,7 @@ def read_facts(settings: Settings, case: UseCase) -> Facts:
         retrain_decisions=decisions,
         trainings=_find_trainings(runs, decisions),
         runs=runs,
-        performance=_spread_metrics(_read(settings, case, "model_performance", "window_start", "model_version")),
+        performance=_spread_metrics(_read(settings, case, "model_performance", "window_start", "model_version"), window=case.policy.window),
         drift=_read(settings, case, "drift", "window_start", "view", "feature"),
         quality=_keep_newest(_read(settings, case, "data_quality", "table_name", "batch_id")),
     )
@@ -128,11 +137,13 @@ def _read(settings: Settings, case: UseCase, noun: str, *order: str) -> pl.DataF
 
 
 def _add_own_seconds(runs: pl.DataFrame) -> pl.DataFrame:
-    spans = list(runs.select("started_at", "finished_at", "duration_s").iter_rows())
-    own = [
-        duration - sum(other for begin, end, other in spans if started <= begin and end <= finished and (begin, end) != (started, finished))
-        for started, finished, duration in spans
-    ]
+    spans = list(runs.select("as_of", "started_at", "finished_at", "duration_s").iter_rows())
+    own = []
+    for as_of, started, finished, duration in spans:
+        inside = [
+            other for at, begin, end, other in spans if at == as_of and started <= begin and end <= finished and (begin, end) != (started, finished)
+        ]
+        own.append(max(duration - sum(inside), 0.0))
     return runs.with_columns(pl.Series("own_s", own, dtype=pl.Float64))
 
 
@@ -143,14 +154,21 @@ def _find_trainings(runs: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame
     return joined.select("as_of", pl.col("trigger").fill_null(BY_HAND), pl.coalesce("asked_for", "reason").alias("reason"))
 
 
-def _spread_metrics(performance: pl.DataFrame) -> pl.DataFrame:
-    """One column per metric of all predictions together. Grain: one row per window and version."""
-    overall = performance.filter(pl.col("slice_column") == ALL)
+def _spread_metrics(performance: pl.DataFrame, *, window: timedelta) -> pl.DataFrame:
+    """One column per metric of all predictions together. Grain: one row per window and version.
+
+    Windows of another length than the policy's are left out: they would be drawn over the others.
+    """
+    overall = performance.filter((pl.col("slice_column") == ALL) & (pl.col("window_end") - pl.col("window_start") == window))
     # Of all predictions some never get a label, so that metric alone counts other rows than the rest.
     judged = overall.filter(pl.col("metric") != "live/unlabelled_fraction")
     names = ["live/log_loss", "live/baseline_log_loss", "live/roc_auc", "live/label_rate_fraction", "live/prediction_mean_fraction"]
     index = ["window_start", "window_end", "model_version", "row_count"]
-    return judged.filter(pl.col("metric").is_in(names)).pivot(on="metric", on_columns=names, index=index, values="value").sort("window_start", "model_version")
+    return (
+        judged.filter(pl.col("metric").is_in(names))
+        .pivot(on="metric", on_columns=names, index=index, values="value")
+        .sort("window_start", "model_version")
+    )
 
 
 def _keep_newest(quality: pl.DataFrame) -> pl.DataFrame:

@@ -54,20 +54,28 @@ def read_outcomes(settings: Settings, case: UseCase, *, as_of: datetime | None) 
         settings: The environment.
         case: The use case.
         as_of: Newest instant (UTC) worked. Predictions whose labels had no time to mature by then are left out: the
-            labels that are known first are not the average ones.
+            labels that are known first are not the average ones. Labels that came later than promised count for nobody.
     """
     schema = {"prediction_at": pl.Datetime("us", "UTC"), "model_version": pl.Int64, PREDICTION: pl.Float64, LABEL: pl.Float64, RULE: pl.Float64}
     if as_of is None:
         return Outcomes(rows=pl.DataFrame(schema=schema), obstacle=None)
     key = list(case.features.key)
     matured = pl.col("prediction_at") <= as_of - case.label.matures_after
-    predictions = tables.read(settings, case.table("inference", "predictions")).filter(matured).select(*key, "prediction_at", "model_version", PREDICTION).collect()
+    predictions = (
+        tables.read(settings, case.table("inference", "predictions"))
+        .filter(matured)
+        .select(*key, "prediction_at", "model_version", PREDICTION)
+        .collect()
+    )
     if predictions.is_empty():
         return Outcomes(rows=pl.DataFrame(schema=schema), obstacle=None)
-    labels = scoring.build_labels(settings, case, known_by=as_of).select(*key, pl.col(case.label.name).alias(LABEL)).drop_nulls(LABEL)
+    labels = (
+        scoring.build_labels(settings, case, known_by=as_of).select(*key, pl.col(case.label.name).alias(LABEL), "label_known_at").drop_nulls(LABEL)
+    )
     rule_columns = list(dict.fromkeys([*key, *case.policy.baseline]))
     features = tables.read(settings, case.table("gold", "features")).select(rule_columns).collect()
-    rows = predictions.join(labels, on=key).join(features, on=key, how="left")
+    in_time = pl.col("label_known_at") - pl.col("prediction_at") <= case.label.matures_after
+    rows = predictions.join(labels, on=key).filter(in_time).join(features, on=key, how="left")
     try:
         judged, obstacle = _add_rule(settings, case, rows), None
     except (RegistryError, CandidateError) as error:
@@ -109,7 +117,7 @@ def render_monthly_figures(settings: Settings, case: UseCase) -> str:
     if not facts.trainings.is_empty():
         trainings = [(f"{row['as_of']:%Y-%m-%d}", row["trigger"], row["reason"]) for row in facts.trainings.iter_rows(named=True)]
         body += ["", "## What asked for each training", "", *_table(("as of", "trigger", "why"), trainings)]
-    command = f"python -m headrace.console results --use-case {case.name} --write docs/results.md"
+    command = f"make results USE_CASE={case.name} ENV={settings.environment}"
     title = [f"# Results: {case.name}", "", f"{case.title} Figures of a run in `{settings.environment}`, written by `{command}`.", ""]
     return "\n".join([*title, *body]) + "\n"
 
@@ -122,8 +130,8 @@ def write_figures(settings: Settings, case: UseCase, path: Path) -> Path:
 
 
 def describe_rule(case: UseCase) -> str:
-    """What the business rule looks at, in words: `carrier and departure minute of day (by 60)`."""
-    parts = [name.replace("_", " ") + ("" if width is None else f" (by {width:g})") for name, width in case.policy.baseline.items()]
+    """What the business rule looks at, in words: `carrier and departure minute of day in steps of 60`."""
+    parts = [name.replace("_", " ") + ("" if width is None else f" in steps of {width:g}") for name, width in case.policy.baseline.items()]
     return " and ".join(parts)
 
 
@@ -132,7 +140,13 @@ def format_month(row: dict[str, object]) -> tuple[str, ...]:
     rate = row["label_rate_fraction"]
     figures = [row[name] for name in ("roc_auc", "rule_roc_auc", "log_loss", "rule_log_loss")]
     label_rate = "-" if rate is None else f"{rate:.1%}"
-    return (str(row["month"]), f"{row['row_count']:,}", label_rate, str(row["versions"]), *("-" if figure is None else f"{figure:.4f}" for figure in figures))
+    return (
+        str(row["month"]),
+        f"{row['row_count']:,}",
+        label_rate,
+        str(row["versions"]),
+        *("-" if figure is None else f"{figure:.4f}" for figure in figures),
+    )
 
 
 _MONTH_HEADER = ("month", "rows", "label rate", "version", "AUC champion", "AUC rule", "log loss champion", "log loss rule")
@@ -160,8 +174,9 @@ def _explain(case: UseCase, facts: Facts) -> list[str]:
     first = facts.reigns[0].since.astimezone(UTC) if facts.reigns else None
     since = f" from {first:%Y-%m-%d} on" if first else ""
     return [
-        f"Every prediction{since} was made by the champion then in force, on rows later than any it had learned from, and is judged by the label that came afterwards. "
-        f"The rule is the historical rate by {describe_rule(case)}, as it stood when that champion was trained. Log loss in nats, less is better; AUC, more is better."
+        f"Every prediction{since} was made by the champion then in force, on rows later than any it had learned from, "
+        f"and is judged by the label that came afterwards. The rule is the historical rate by {describe_rule(case)}, "
+        "as it stood when that champion was trained. Log loss in nats, less is better; AUC, more is better."
     ]
 
 

@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from headrace.console.svg import CHARACTER_WIDTH, WIDTH, Scale, TimeScale, drawing, element, fit_scale, line, month_axis, path, spread, text, title
 
-# Room for names on the left and for labels at line ends on the right; plots over time share both, so that months align.
-LEFT, RIGHT = 116, 104
+# Room for names on the left, and for the names of lines behind their ends.
+LEFT, RIGHT = 88, 96
 
 _LANE = 46
 _PANEL, _PANEL_GAP = 150, 44
@@ -54,28 +54,34 @@ class Panel:
     shaded: bool = False
 
 
-def time_scale(first: datetime, last: datetime) -> TimeScale:
-    """The axis that all plots over time share."""
-    return TimeScale(first, last, LEFT, WIDTH - RIGHT)
-
-
-def draw_timeline(scale: TimeScale, *, reigns: Sequence[Span], lanes: Mapping[str, Sequence[Mark]]) -> Markup:
-    """Who reigned when, and below it what happened, lane by lane."""
+def draw_timeline(*, history: Span, reigns: Sequence[Span], lanes: Mapping[str, Sequence[Mark]]) -> Markup:
+    """What was learned from before the first reign, who reigned when, and below it what happened, lane by lane."""
+    scale = TimeScale(history.start, reigns[-1].end, LEFT, WIDTH)
     top, bottom = 4, 4 + _LANE * (1 + len(lanes))
-    parts = [month_axis(scale, top=top, bottom=bottom), _draw_reigns(scale, reigns, top=top)]
+    parts = [month_axis(scale, top=top, bottom=bottom), _draw_reigns(scale, history, reigns, top=top)]
     for number, (name, marks) in enumerate(lanes.items(), start=1):
         middle = top + _LANE * number + _LANE / 2 - 6
-        parts += [text(LEFT - 14, middle + 4, name, class_="lane", anchor="end"), line(LEFT, middle, WIDTH - RIGHT, middle, class_="rail")]
+        parts += [text(0, middle + 4, name, class_="lane"), line(LEFT, middle, WIDTH, middle, class_="rail")]
         parts += _draw_marks(scale, marks, middle=middle)
     return drawing(*parts, height=bottom + 22, label="Timeline of champions, trainings and verdicts.")
 
 
-def _draw_reigns(scale: TimeScale, reigns: Sequence[Span], *, top: float) -> str:
-    parts = [text(LEFT - 14, top + _LANE / 2 + 2, "champion", class_="lane", anchor="end")]
-    for number, reign in enumerate(reigns):
+def _draw_reigns(scale: TimeScale, history: Span, reigns: Sequence[Span], *, top: float) -> str:
+    parts = [text(0, top + _LANE / 2 + 2, "champion", class_="lane")]
+    for number, reign in enumerate([history, *reigns]):
         x, end = scale(reign.start), scale(reign.end)
-        bar = element("rect", title(reign.hint), x=x + 1, y=top + 6, width=max(end - x - 2, 1), height=_LANE - 18, rx=4, class_=f"reign tint{number % 2}")
-        name = text((x + end) / 2, top + _LANE / 2 + 2, reign.name, class_="on-bar", anchor="middle") if end - x > 20 else ""
+        bar = element(
+            "rect",
+            title(reign.hint),
+            x=x + 1,
+            y=top + 6,
+            width=max(end - x - 2, 1),
+            height=_LANE - 18,
+            rx=4,
+            class_=f"reign tint{number % 2}" if number else "history",
+        )
+        fits = end - x > len(reign.name) * CHARACTER_WIDTH + 4
+        name = text((x + end) / 2, top + _LANE / 2 + 2, reign.name, class_="on-bar" if number else "lane", anchor="middle") if fits else ""
         parts.append(bar + name)
     return "".join(parts)
 
@@ -93,15 +99,16 @@ def _draw_marks(scale: TimeScale, marks: Sequence[Mark], *, middle: float) -> li
     return parts
 
 
-def draw_weeks(scale: TimeScale, *, weeks: Sequence[datetime], panels: Sequence[Panel], changes: Mapping[datetime, str]) -> Markup:
+def draw_weeks(*, first: datetime, last: datetime, weeks: Sequence[datetime], panels: Sequence[Panel], changes: Mapping[datetime, str]) -> Markup:
     """Lines over the weeks, panel under panel, with a stroke where another version took over."""
+    scale = TimeScale(first, last, LEFT - 44, WIDTH - RIGHT)
     parts, height = [], len(panels) * (_PANEL + _PANEL_GAP)
     for number, panel in enumerate(panels):
         top = number * (_PANEL + _PANEL_GAP) + 26
-        parts.append(text(LEFT, top - 10, panel.name, class_="panel"))
+        parts.append(text(0, top - 12, panel.name, class_="panel"))
         parts.append(month_axis(scale, top=top, bottom=top + _PANEL, labelled=number == len(panels) - 1))
-        parts += [_draw_change(scale(at), name, top=top) for at, name in changes.items() if scale.first <= at <= scale.last]
         parts.append(_draw_panel(scale, weeks, panel, top=top))
+        parts += [_draw_change(scale(at), name if number == 0 else "", top=top) for at, name in changes.items() if first <= at < last]
     return drawing(*parts, height=height, label="Weekly live performance: " + "; ".join(panel.name for panel in panels) + ".")
 
 
@@ -111,15 +118,24 @@ def _draw_change(x: float, name: str, *, top: float) -> str:
 
 def _draw_panel(scale: TimeScale, weeks: Sequence[datetime], panel: Panel, *, top: float) -> str:
     axis = fit_scale([value for series in panel.series for value in series.values], start=top + _PANEL, end=top)
-    parts = [_draw_ticks(axis, percent=panel.percent)]
-    drawn = [[None if value is None else (scale(week), axis(value)) for week, value in zip(weeks, series.values, strict=True)] for series in panel.series]
+    parts = [_draw_ticks(axis, left=scale.start, right=scale.end, percent=panel.percent)]
+    drawn = [
+        [None if value is None else (scale(week), axis(value)) for week, value in zip(weeks, series.values, strict=True)] for series in panel.series
+    ]
     if panel.shaded and len(drawn) > 1:
         both = [(first, second) for first, second in zip(drawn[0], drawn[1], strict=True) if first and second]
         parts.append(path([first for first, _ in both] + [second for _, second in reversed(both)], class_="between", closed=True))
     for series, points in zip(panel.series, drawn, strict=True):
         parts.append(path(points, class_=f"line {series.kind}"))
         parts += [
-            element("circle", title(f"{series.name}, week of {week:%d %b %Y}: {_figure(value, percent=panel.percent)}"), cx=point[0], cy=point[1], r=2.4, class_=f"dot {series.kind}")
+            element(
+                "circle",
+                title(f"{series.name}, week of {week:%d %b %Y}: {_figure(value, percent=panel.percent)}"),
+                cx=point[0],
+                cy=point[1],
+                r=2.4,
+                class_=f"dot {series.kind}",
+            )
             for week, value, point in zip(weeks, series.values, points, strict=True)
             if point is not None and value is not None
         ]
@@ -129,12 +145,12 @@ def _draw_panel(scale: TimeScale, weeks: Sequence[datetime], panel: Panel, *, to
     return "".join(parts)
 
 
-def _draw_ticks(axis: Scale, *, percent: bool) -> str:
-    ticks = axis.ticks(4)
+def _draw_ticks(axis: Scale, *, left: float, right: float, percent: bool) -> str:
+    ticks = axis.ticks(5)
     decimals = max((len(f"{value:.6f}".rstrip("0").partition(".")[2]) for value in ticks), default=0)
     written = (f"{value:.0%}" if percent else f"{value:.{decimals}f}" for value in ticks)
     return "".join(
-        line(LEFT, axis(value), WIDTH - RIGHT, axis(value)) + text(LEFT - 10, axis(value) + 4, name, class_="tick", anchor="end")
+        line(left, axis(value), right, axis(value)) + text(left - 10, axis(value) + 4, name, class_="tick", anchor="end")
         for value, name in zip(ticks, written, strict=True)
     )
 
@@ -161,7 +177,7 @@ _SHADES = (0.4, 1.0, 2.0, 4.0)
 
 def draw_heat_map(features: Sequence[str], views: Sequence[HeatView], *, threshold: float) -> Markup:
     """One square per feature and window; the views stand side by side and share the names of the features."""
-    top, width = 46, (WIDTH - _FEATURE_WIDTH - _VIEW_GAP * (len(views) - 1)) / len(views)
+    top, width = 46, (WIDTH - 4 - _FEATURE_WIDTH - _VIEW_GAP * (len(views) - 1)) / len(views)
     bottom = top + _ROW * len(features)
     parts = [text(_FEATURE_WIDTH - 10, top + _ROW * row + 11.5, name, class_="feature", anchor="end") for row, name in enumerate(features)]
     for number, view in enumerate(views):
@@ -176,7 +192,7 @@ def _draw_view(features: Sequence[str], view: HeatView, *, left: float, top: flo
     for column, window in enumerate(view.windows):
         x = left + column * cell
         if column % every == 0:
-            parts.append(text(x + 1, top - 7, f"{window.day} {window:%b}", class_="tick"))
+            parts.append(text(x + cell / 2, top - 7, f"{window.day} {window:%b}", class_="tick", anchor="middle"))
         parts += [_draw_cell(view, feature, window, x=x, y=top + _ROW * row, width=cell, threshold=threshold) for row, feature in enumerate(features)]
     return parts
 
@@ -192,7 +208,13 @@ def _draw_cell(view: HeatView, feature: str, window: datetime, *, x: float, y: f
 
 def _draw_shades(threshold: float, *, y: float) -> list[str]:
     bounds = [f"{bound * threshold:.2g}" for bound in _SHADES]
-    names = [f"below {bounds[0]}", f"{bounds[0]} to {bounds[1]}", f"{bounds[1]} to {bounds[2]}: drifted", f"{bounds[2]} to {bounds[3]}", f"above {bounds[3]}"]
+    names = [
+        f"below {bounds[0]}",
+        f"{bounds[0]} to {bounds[1]}",
+        f"{bounds[1]} to {bounds[2]}: drifted",
+        f"{bounds[2]} to {bounds[3]}",
+        f"above {bounds[3]}",
+    ]
     parts, x = [text(_FEATURE_WIDTH - 10, y + 10, "PSI", class_="feature", anchor="end")], float(_FEATURE_WIDTH)
     for shade, name in enumerate(names):
         parts += [element("rect", x=x, y=y, width=14, height=13, rx=2, class_=f"heat{shade}"), text(x + 20, y + 10.5, name, class_="tick")]
@@ -214,15 +236,22 @@ class Gain:
 def draw_gains(gains: Sequence[Gain], *, least: float) -> Markup:
     """One row per challenger: the gain as a point, its lower bound as the end of a stroke, and the bar that it must pass."""
     row, top = 34, 8
-    axis = fit_scale([0.0, least, *(value for gain in gains for value in (gain.gain, gain.lower_bound))], start=LEFT + 70, end=WIDTH - 190)
+    axis = fit_scale([0.0, least, *(value for gain in gains for value in (gain.gain, gain.lower_bound))], start=LEFT + 50, end=WIDTH - 170)
     bottom = top + row * len(gains)
-    parts = [line(axis(value), top, axis(value), bottom) + text(axis(value), bottom + 16, f"{value:+.3f}", class_="tick", anchor="middle") for value in axis.ticks(6)]
+    parts = [
+        line(axis(value), top, axis(value), bottom) + text(axis(value), bottom + 16, f"{value:+.3f}", class_="tick", anchor="middle")
+        for value in axis.ticks(6)
+    ]
     parts.append(line(axis(least), top, axis(least), bottom, class_="bar-to-pass"))
     for number, gain in enumerate(gains):
         y, kind = top + row * number + row / 2, "good" if gain.is_promoted else "bad"
-        parts += [text(LEFT + 56, y + 4, gain.name, class_="label", anchor="end"), text(WIDTH - 176, y + 4, gain.verdict, class_=f"verdict {kind}")]
+        parts += [text(0, y + 4, gain.name, class_="lane"), text(WIDTH - 140, y + 4, gain.verdict, class_=f"verdict {kind}")]
         if gain.gain is not None and gain.lower_bound is not None:
-            low, high, hint = axis(gain.lower_bound), axis(gain.gain), title(f"{gain.name}: gain {gain.gain:+.4f}, lower bound {gain.lower_bound:+.4f}")
+            low, high, hint = (
+                axis(gain.lower_bound),
+                axis(gain.gain),
+                title(f"{gain.name}: gain {gain.gain:+.4f}, lower bound {gain.lower_bound:+.4f}"),
+            )
             parts += [line(low, y, high, y, class_=f"stroke {kind}"), line(low, y - 6, low, y + 6, class_=f"stroke {kind}")]
             parts.append(element("circle", hint, cx=high, cy=y, r=5, class_=f"mark {kind}"))
     return drawing(*parts, height=bottom + 26, label="Gain in log loss of each challenger over its opponent, with its lower bound.")
@@ -245,8 +274,14 @@ def draw_reliability(curves: Sequence[Reliability]) -> Markup:
     x_axis, y_axis = Scale(0, highest * 1.05, left, left + size), Scale(0, highest * 1.05, top + size, top)
     parts = []
     for value in x_axis.ticks(5):
-        parts += [line(x_axis(value), top, x_axis(value), top + size), text(x_axis(value), top + size + 16, f"{value:.0%}", class_="tick", anchor="middle")]
-        parts += [line(left, y_axis(value), left + size, y_axis(value)), text(left - 8, y_axis(value) + 4, f"{value:.0%}", class_="tick", anchor="end")]
+        parts += [
+            line(x_axis(value), top, x_axis(value), top + size),
+            text(x_axis(value), top + size + 16, f"{value:.0%}", class_="tick", anchor="middle"),
+        ]
+        parts += [
+            line(left, y_axis(value), left + size, y_axis(value)),
+            text(left - 8, y_axis(value) + 4, f"{value:.0%}", class_="tick", anchor="end"),
+        ]
     parts.append(line(x_axis(0), y_axis(0), x_axis(x_axis.high), y_axis(y_axis.high), class_="diagonal"))
     for number, curve in enumerate(curves):
         points = [(x_axis(said), y_axis(came)) for said, came in zip(curve.predicted, curve.observed, strict=True)]
@@ -256,8 +291,18 @@ def draw_reliability(curves: Sequence[Reliability]) -> Markup:
         parts.append(element("circle", cx=left + 18, cy=top + 18 + 20 * number, r=4, class_=f"dot {curve.kind}"))
         parts.append(text(left + 30, top + 22 + 20 * number, curve.name, class_=f"end {curve.kind}"))
     parts.append(text(left + size / 2, top + size + 36, "probability that was predicted", class_="tick", anchor="middle"))
-    parts.append(element("text", "share that came true", x=0, y=0, class_="tick", text_anchor="middle", transform=f"translate(12 {top + size / 2}) rotate(-90)"))
-    return drawing(*parts, width=left + size + 16, height=top + size + 44, label="Reliability: predicted probability against the share that came true.", class_="square")
+    parts.append(
+        element(
+            "text", "share that came true", x=0, y=0, class_="tick", text_anchor="middle", transform=f"translate(12 {top + size / 2}) rotate(-90)"
+        )
+    )
+    return drawing(
+        *parts,
+        width=left + size + 16,
+        height=top + size + 44,
+        label="Reliability: predicted probability against the share that came true.",
+        class_="square",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,7 +322,7 @@ def draw_bars(bars: Sequence[Bar], *, label: str, left: float = LEFT, width: flo
     parts = []
     for number, bar in enumerate(bars):
         y, end = row * number + 4, axis(bar.value)
-        parts.append(text(left - 14, y + 14, bar.name, class_="lane", anchor="end"))
+        parts.append(text(0, y + 14, bar.name, class_="lane"))
         parts.append(element("rect", x=left, y=y, width=max(end - left, 1.5), height=row - 9, rx=3, class_="bar"))
         parts.append(text(end + 10, y + 14, bar.words, class_="tick"))
     return drawing(*parts, width=width, height=row * len(bars) + 4, label=label)

@@ -58,7 +58,6 @@ def render_story(settings: Settings, case: UseCase) -> str:
 
 def list_events(facts: Facts) -> list[dict[str, Any]]:
     """What happened, oldest first: `at` (UTC), `kind` (a class of the style sheet), `what` and `why`."""
-    compared = {row["challenger_version"]: row["reason"] for row in facts.comparisons.iter_rows(named=True)}
     events = [
         {"at": row["as_of"], "order": 1, "kind": "neutral", "what": f"training ({row['trigger']})", "why": row["reason"]}
         for row in facts.trainings.iter_rows(named=True)
@@ -66,16 +65,19 @@ def list_events(facts: Facts) -> list[dict[str, Any]]:
     words = {"promote": ("good", "{} is champion"), "reject": ("bad", "{} turned away"), "rollback": ("warn", "back to {}")}
     for row in facts.promotions.iter_rows(named=True):
         kind, what = words[row["action"]]
-        why = compared.get(row["model_version"], row["reason"]) if row["action"] == "promote" else row["reason"]
-        events.append({"at": row["as_of"], "order": 2, "kind": kind, "what": what.format(f"version {row['model_version']}"), "why": why})
-    for row in facts.runs.filter(pl.col("status") == "blocked").iter_rows(named=True):
+        events.append({"at": row["as_of"], "order": 2, "kind": kind, "what": what.format(f"version {row['model_version']}"), "why": row["reason"]})
+    for row in facts.stops.iter_rows(named=True):
         events.append({"at": row["as_of"], "order": 0, "kind": "bad", "what": f"{row['flow']} blocked", "why": row["reason"]})
     return sorted(events, key=lambda event: (event["at"], event["order"]))
 
 
 def list_months(outcomes: pl.DataFrame) -> list[dict[str, Any]]:
     """Figures by month and, last, of all of them, with `name` in words and `gain`: log loss of the rule less the champion's."""
-    named = pl.when(pl.col("month") == figures.ALL_MONTHS).then(pl.lit("All months")).otherwise(pl.col("month").str.to_date("%Y-%m", strict=False).dt.strftime("%B %Y"))
+    named = (
+        pl.when(pl.col("month") == figures.ALL_MONTHS)
+        .then(pl.lit("All months"))
+        .otherwise(pl.col("month").str.to_date("%Y-%m", strict=False).dt.strftime("%B %Y"))
+    )
     return figures.measure_months(outcomes).with_columns(named.alias("name"), (pl.col("rule_log_loss") - pl.col("log_loss")).alias("gain")).to_dicts()
 
 
@@ -98,12 +100,14 @@ def describe_champion(settings: Settings, case: UseCase, facts: Facts) -> dict[s
         folder = versions.candidate_folder(settings, versions.read(settings, case, number=facts.champion.version))
         candidate, metrics, strengths = read_candidate(folder), read_json(folder / METRICS), read_json(folder / EXPLANATION)
         card = (folder / CARD).read_text(encoding="utf-8")
-    except HeadraceError as error:
+    except (HeadraceError, OSError) as error:
         return {"obstacle": str(error)}
     return {
         "obstacle": None,
         "candidate": candidate,
-        "metrics": {name: metrics.get(name) for name in ("holdout/log_loss", "holdout/baseline_log_loss", "holdout/roc_auc", "holdout/baseline_roc_auc")},
+        "metrics": {
+            name: metrics.get(name) for name in ("holdout/log_loss", "holdout/baseline_log_loss", "holdout/roc_auc", "holdout/baseline_roc_auc")
+        },
         "strengths": charts.draw_strengths(_read_strengths(strengths)),
         "card": render_markdown(card),
     }
@@ -126,7 +130,7 @@ def render_markdown(source: str) -> Markup:
 
 
 def list_tables(settings: Settings, case: UseCase) -> list[dict[str, Any]]:
-    """Tables of the use case and of the platform, with the rows in their quarantine: `layer`, `table`, `row_count`, `version`, `rejected_count`, `meaning`."""
+    """Tables of the use case and of the platform: `layer`, `table`, `row_count`, `version`, `rejected_count` (rows in quarantine) and `meaning`."""
     found = read_tables(settings).to_dicts()
     rejected = {row["table"].removesuffix(REJECTED_SUFFIX): row["row_count"] for row in found if row["table"].endswith(REJECTED_SUFFIX)}
     listed = []

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from headrace.console.facts import Facts, read_facts
+from headrace.console.facts import PREDICTION_FEATURE, Facts, read_facts
 from headrace.console.figures import ALL_MONTHS, measure_months, read_outcomes
 from headrace.console.pages import story_path
 from headrace.settings import Settings
@@ -23,7 +23,7 @@ def summarize(settings: Settings, case: UseCase) -> str:
         "drift": _describe_drift(facts),
         "time": _describe_time(facts),
         "the page": str(story_path(settings, case)),
-        "next": f"make serve USE_CASE={case.name} ENV={settings.environment}, make ui-mlflow ENV={settings.environment}, make reset ENV={settings.environment}",
+        "next": ", ".join(f"make {verb} ENV={settings.environment}" for verb in (f"serve USE_CASE={case.name}", "ui-mlflow", "reset")),
     }
     as_of = f", as of {facts.as_of:%Y-%m-%d}" if facts.as_of else ""
     title = [f"headrace: {case.name} in {settings.environment}{as_of}", case.title, ""]
@@ -81,9 +81,10 @@ def _describe_drift(facts: Facts) -> str:
     if facts.drift.is_empty():
         return "not measured yet"
     end = facts.drift["window_end"].max()
-    newest = facts.drift.filter(pl.col("window_end") == end).drop_nulls("is_drifted")
+    newest = facts.drift.filter(pl.col("window_end") == end).filter(pl.col("feature") != PREDICTION_FEATURE).drop_nulls("is_drifted")
+    words = {"season": "the season", "training": "the training rows"}
     shares = newest.group_by("view").agg(pl.col("is_drifted").sum().alias("drifted_count"), pl.len().alias("row_count")).sort("view")
-    listed = ", ".join(f"{drifted} of {count} features unlike the {view}" for view, drifted, count in shares.rows())
+    listed = ", ".join(f"{drifted} of {count} features unlike {words[view]}" for view, drifted, count in shares.rows())
     return f"{listed} in the four weeks to {end:%Y-%m-%d}"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -52,13 +53,18 @@ class TimeScale:
 
     def months(self) -> list[datetime]:
         """First instants of the months inside the scale."""
-        month = datetime(self.first.year, self.first.month, 1, tzinfo=UTC)
+        month = floor_month(self.first)
         found = []
         while month <= self.last:
             if month >= self.first:
                 found.append(month)
             month = (month + timedelta(days=32)).replace(day=1)
         return found
+
+
+def floor_month(instant: datetime) -> datetime:
+    """First instant (UTC) of the month of an instant."""
+    return datetime(instant.year, instant.month, 1, tzinfo=UTC)
 
 
 def fit_scale(values: Iterable[float | None], *, start: float, end: float, margin_fraction: float = 0.08) -> Scale:
@@ -71,9 +77,7 @@ def fit_scale(values: Iterable[float | None], *, start: float, end: float, margi
 
 def element(name: str, *children: str, **attributes: object) -> str:
     """An element. Attributes lose a trailing underscore and get hyphens for the others; null attributes are left out."""
-    written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(_number(value))}"' for key, value in attributes.items() if value is not None
-    )
+    written = "".join(f' {key.rstrip("_").replace("_", "-")}="{escape(_number(value))}"' for key, value in attributes.items() if value is not None)
     return f"<{name}{written}>{''.join(children)}</{name}>" if children else f"<{name}{written}/>"
 
 
@@ -118,9 +122,9 @@ def month_axis(scale: TimeScale, *, top: float, bottom: float, labelled: bool = 
     for month in months:
         x = scale(month)
         parts.append(line(x, top, x, bottom))
-        if labelled and scale.end - x > 14:
-            name = f"{month:%b}" + (f" {month:%Y}" if month.month == 1 or month == months[0] else "")
-            parts.append(text(x + 4, bottom + 14, name, class_="tick"))
+        full = f"{month:%b %Y}" if month.month == 1 or month == months[0] else f"{month:%b}"
+        fitting = [name for name in (full, f"{month:%b}") if labelled and x + 4 + len(name) * CHARACTER_WIDTH <= scale.end]
+        parts += [text(x + 4, bottom + 14, name, class_="tick") for name in fitting[:1]]
     return "".join(parts)
 
 
@@ -128,7 +132,7 @@ def spread(places: Sequence[float], *, least: float) -> list[float]:
     """Move places apart, keeping their order, until neighbours are `least` apart: labels at line ends then never overlap."""
     order = sorted(range(len(places)), key=lambda index: places[index])
     moved = list(places)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         if moved[after] - moved[before] < least:
             middle = (moved[after] + moved[before]) / 2
             moved[before], moved[after] = middle - least / 2, middle + least / 2

@@ -40,7 +40,8 @@ def parse_name(name: str) -> TableName:
     parts = name.split(".")
     if len(parts) not in (2, 3) or not all(_PART.fullmatch(part) for part in parts):
         raise LakeError(
-            f"table name {name!r} is not layer.noun or environment.layer.noun in lower case, digits and underscores; for example silver.flight_delay_weather"
+            f"table name {name!r} is not layer.noun or environment.layer.noun in lower case, digits and underscores; "
+            "for example silver.flight_delay_weather"
         )
     environment, layer, noun = (None, *parts) if len(parts) == 2 else parts
     if layer not in LAYERS:
@@ -60,7 +61,8 @@ def readable_path(settings: Settings, name: str) -> Path:
     if table.environment not in settings.readable:
         allowed = ", ".join([settings.environment, *settings.readable])
         raise AccessError(
-            f"{settings.environment} may not read {name}: environments it reads are {allowed}; see `readable` in environments/{settings.environment}.yaml"
+            f"{settings.environment} may not read {name}: environments it reads are {allowed}; "
+            f"see `readable` in environments/{settings.environment}.yaml"
         )
     root = settings.readable[table.environment]
     lake = Path(root) if root is not None else settings.home / table.environment / "lake"

@@ -154,7 +154,9 @@ def read(settings: Settings, table: str, *, version: int | None = None) -> pl.La
     frame = pl.scan_delta(str(path), version=handle.version() if version is None else version)
     stored = frame.collect_schema().names() if contract else []
     promised = contract.columns if contract else {}
-    return frame.with_columns(pl.lit(None, TYPES[column.type]).alias(name) for name, column in promised.items() if name not in stored)
+    return frame.with_columns(
+        pl.lit(None, TYPES[column.type]).alias(name) for name, column in promised.items() if name not in stored and column.nullable
+    )
 
 
 def read_version(settings: Settings, table: str) -> int | None:
@@ -259,7 +261,9 @@ def _fit(frame: pl.DataFrame, stored: pl.Schema, table: str, contract: Contract 
         _check_change(stored, table, contract)
     _check_schema(frame, promised, table)
     if unstorable := [f"{name} ({dtype})" for name, dtype in promised.items() if dtype not in TYPES.values()]:
-        raise SchemaError(f"{table} cannot take {', '.join(unstorable)}: a table holds {', '.join(map(str, TYPES.values()))} only; cast before writing")
+        raise SchemaError(
+            f"{table} cannot take {', '.join(unstorable)}: a table holds {', '.join(map(str, TYPES.values()))} only; cast before writing"
+        )
     return frame.select(list(promised))
 
 
@@ -279,7 +283,9 @@ def _check_schema(frame: pl.DataFrame, expected: Mapping[str, pl.DataType], tabl
     findings = [f"{name} is missing" for name in expected if name not in frame.columns]
     findings += [f"{name} is not in the table" for name in frame.columns if name not in expected]
     findings += [
-        f"{name} is {frame.schema[name]}, expected {dtype}" for name, dtype in expected.items() if name in frame.columns and frame.schema[name] != dtype
+        f"{name} is {frame.schema[name]}, expected {dtype}"
+        for name, dtype in expected.items()
+        if name in frame.columns and frame.schema[name] != dtype
     ]
     if findings:
         raise SchemaError(f"{table} cannot take this frame: {'; '.join(findings)}")

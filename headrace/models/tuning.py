@@ -13,12 +13,12 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def tune(train: lightgbm.Dataset, validation: lightgbm.Dataset, *, spec: TrainingSpec, seed: int, threads: int) -> dict[str, Any]:
-    """Parameters with the least validation loss: those known to be good are tried first, then the search starts from there.
+    """Search parameters of less validation loss, starting from those known to be good, which stay unless clearly beaten.
 
     Args:
         train: Binned sample of the training rows.
         validation: Binned validation rows.
-        spec: What is searched, how often, and what is fixed.
+        spec: What is searched, how often, what is fixed, and what counts as clearly.
         seed: Seed of the search and of every fit.
         threads: Threads of one fit.
 
@@ -30,10 +30,12 @@ def tune(train: lightgbm.Dataset, validation: lightgbm.Dataset, *, spec: Trainin
         params = {**spec.fixed, **_suggest(trial, spec.search)}
         return fit_until(train, validation, params=params, max_rounds=spec.max_rounds, seed=seed, threads=threads).loss
 
-    study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(2, spec.trials // 2)))
+    study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=seed))
     study.enqueue_trial(dict(spec.known_good))
     study.optimize(loss, n_trials=spec.trials)
-    return {**spec.fixed, **study.best_params}
+    known_good, best = study.trials[0], study.best_trial
+    found = best if float(known_good.value or 0) - float(best.value or 0) >= spec.min_search_gain else known_good
+    return {**spec.fixed, **found.params}
 
 
 def _suggest(trial: optuna.Trial, search: Mapping[str, tuple[int, int] | tuple[float, float]]) -> dict[str, int | float]:

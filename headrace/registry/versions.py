@@ -31,6 +31,8 @@ CHALLENGER, CHAMPION, PREVIOUS_CHAMPION = "challenger", "champion", "previous_ch
 # Folder of the candidate's files inside the MLflow model, beside MLflow's own.
 CANDIDATE_FOLDER = "candidate"
 
+_SQLITE = "sqlite:///"
+
 # How MLflow says "there is no such alias" and "there is no such model"; every other error means that it cannot tell.
 _ABSENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
 
@@ -65,6 +67,8 @@ def model_name(settings: Settings, case: UseCase) -> str:
 def find(settings: Settings, case: UseCase, *, model_id: str) -> Version | None:
     """The version that was registered for a model id, or None."""
     name = model_name(settings, case)
+    if _is_unborn(settings):
+        return None
     with _registry(settings) as client:
         found = client.search_model_versions(f"name = '{name}' and tags.model_id = '{model_id}'")
     return _build_version(found[0]) if found else None
@@ -88,6 +92,8 @@ def read_alias(settings: Settings, case: UseCase, *, alias: str) -> Version | No
     """
     from mlflow.exceptions import MlflowException
 
+    if _is_unborn(settings):
+        return None
     with _registry(settings) as client:
         try:
             return _build_version(client.get_model_version_by_alias(model_name(settings, case), alias))
@@ -256,6 +262,15 @@ def _build_version(found: "ModelVersion") -> Version:
     return Version(name=found.name, number=int(found.version), model_id=tags["model_id"], tags=tags, source=found.source)
 
 
+def _is_unborn(settings: Settings) -> bool:
+    """Whether the registry is a SQLite file that nobody has written yet.
+
+    Asking MLflow would create it, and two processes that create it at once leave a file that neither can read.
+    """
+    uri = settings.registry_uri
+    return uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists()
+
+
 @contextmanager
 def _registry(settings: Settings) -> Iterator["MlflowClient"]:
     """A client, with MLflow's errors turned into one sentence that says which registry could not do what."""
@@ -277,8 +292,8 @@ def _registry(settings: Settings) -> Iterator["MlflowClient"]:
 def _client(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient
 
-    if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    if uri.startswith(_SQLITE):
+        Path(uri.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 

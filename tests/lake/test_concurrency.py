@@ -15,33 +15,51 @@ from tests.lake import writers
 
 WRITERS = 4
 
+# Without the check and the commit on one handle, four rounds of ten let a batch in twice.
+ROUNDS = 6
 
-@pytest.mark.parametrize("write", [writers.append_same, writers.merge_same, writers.replace_same])
-def test_one_batch_written_by_many_at_once_is_in_the_table_once(settings, write):
-    table = writers.PRICES if write is writers.merge_same else writers.SALES
-    is_new = writers.race(write, settings.home, writers=WRITERS)
+
+def assert_written_once(settings, table, is_new, *, rows):
     assert sorted(is_new) == [False] * (WRITERS - 1) + [True]
-    batches = tables.read_history(settings, table)["batch_id"].drop_nulls()
-    assert batches.len() == batches.n_unique() == 1
-    assert tables.read(settings, table).collect().height == {writers.append_same: 3, writers.merge_same: 2, writers.replace_same: 1}[write]
+    assert tables.read_history(settings, table)["batch_id"].drop_nulls().len() == 1
+    assert tables.read(settings, table).collect().height == rows
 
 
-def test_batches_of_many_writers_are_all_in_the_table(settings):
-    assert writers.race(writers.append_own, settings.home, writers=WRITERS) == [True] * WRITERS
-    assert writers.read_sorted(settings, writers.SALES)["amount"].to_list() == [writer for writer in range(WRITERS) for _ in range(5)]
+@pytest.mark.parametrize(
+    ("write", "table", "rows"),
+    [(writers.append_same, writers.SALES, 3), (writers.merge_same, writers.PRICES, 2), (writers.replace_same, writers.SALES, 1)],
+)
+def test_one_batch_written_by_many_at_once_is_in_the_table_once(tmp_path, write, table, rows):
+    for number in range(ROUNDS):
+        settings = load_settings("dev", home=tmp_path / str(number))
+        is_new = writers.race_threads(write, settings.home, writers=WRITERS)
+        assert_written_once(settings, table, is_new, rows=rows)
 
 
-def test_merges_of_many_writers_keep_one_row_per_key(settings):
-    assert writers.race(writers.merge_own, settings.home, writers=WRITERS) == [True] * WRITERS
-    items = writers.read_sorted(settings, writers.PRICES)["item"].to_list()
-    assert items == [f"own{writer}" for writer in range(WRITERS)] + ["tea"]
+@pytest.mark.parametrize(
+    ("write", "table", "expected"),
+    [
+        (writers.append_own, writers.SALES, [writer for writer in range(WRITERS) for _ in range(5)]),
+        (writers.merge_own, writers.PRICES, [f"own{writer}" for writer in range(WRITERS)] + ["tea"]),
+        (writers.replace_own, writers.SALES, list(range(WRITERS))),
+    ],
+)
+def test_batches_of_many_writers_are_all_in_the_table(tmp_path, write, table, expected):
+    for number in range(ROUNDS):
+        settings = load_settings("dev", home=tmp_path / str(number))
+        assert writers.race_threads(write, settings.home, writers=WRITERS) == [True] * WRITERS
+        assert writers.read_sorted(settings, table).to_series(0).to_list() == expected
 
 
-def test_slices_replaced_by_many_writers_are_all_there(settings):
-    assert writers.race(writers.replace_own, settings.home, writers=WRITERS) == [True] * WRITERS
-    assert writers.read_sorted(settings, writers.SALES)["amount"].to_list() == list(range(WRITERS))
+@pytest.mark.slow
+def test_processes_that_share_nothing_but_the_disk_write_a_batch_once_and_lose_none(settings):
+    is_new = writers.race_processes(writers.append_same, settings.home, writers=WRITERS)
+    assert_written_once(settings, writers.SALES, is_new, rows=3)
+    assert writers.race_processes(writers.merge_own, settings.home, writers=WRITERS) == [True] * WRITERS
+    assert writers.read_sorted(settings, writers.PRICES).height == WRITERS + 1
 
 
+@pytest.mark.slow
 def test_a_writer_killed_anywhere_and_run_again_leaves_the_same_tables(tmp_path):
     undisturbed, killed = load_settings("dev", home=tmp_path / "undisturbed"), load_settings("dev", home=tmp_path / "killed")
     writers.write_week(undisturbed, lambda step: None)

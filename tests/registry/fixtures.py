@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
@@ -19,9 +20,9 @@ SIGNATURE = ModelSignature(inputs=Schema([ColSpec("double", "hour")]), outputs=S
 @pytest.fixture(scope="session")
 def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database with its schema, made once: creating one takes over a second."""
-    home = tmp_path_factory.mktemp("registry")
-    versions.read_alias(load_settings("dev", home=home, variables={}), TINY, alias=versions.CHAMPION)
-    return home / "dev" / "registry" / "mlflow.db"
+    path = tmp_path_factory.mktemp("registry") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}").search_registered_models()
+    return path
 
 
 @pytest.fixture(scope="session")

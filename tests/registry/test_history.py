@@ -101,3 +101,10 @@ def test_a_rollback_that_was_cut_off_is_finished_not_repeated(settings, case, re
 
 def test_the_same_model_id_is_registered_once(settings, case, register):
     assert register("a").number == register("a").number == 1
+
+
+def test_asking_a_registry_that_does_not_exist_yet_creates_none(settings, case, tmp_path):
+    unborn = settings.model_copy(update={"tracking_uri": f"sqlite:///{tmp_path / 'unborn.db'}"})
+    assert versions.read_alias(unborn, case, alias=versions.CHAMPION) is None
+    assert versions.find(unborn, case, model_id="a") is None
+    assert not (tmp_path / "unborn.db").exists()
