@@ -59,28 +59,26 @@ def read_outcomes(settings: Settings, case: UseCase, *, as_of: datetime | None) 
     schema = {"prediction_at": pl.Datetime("us", "UTC"), "model_version": pl.Int64, PREDICTION: pl.Float64, LABEL: pl.Float64, RULE: pl.Float64}
     if as_of is None:
         return Outcomes(rows=pl.DataFrame(schema=schema), obstacle=None)
-    key = list(case.features.key)
-    matured = pl.col("prediction_at") <= as_of - case.label.matures_after
-    predictions = (
-        tables.read(settings, case.table("inference", "predictions"))
-        .filter(matured)
-        .select(*key, "prediction_at", "model_version", PREDICTION)
-        .collect()
-    )
-    if predictions.is_empty():
+    rows = _join_labels(settings, case, as_of=as_of)
+    if rows.is_empty():
         return Outcomes(rows=pl.DataFrame(schema=schema), obstacle=None)
-    labels = (
-        scoring.build_labels(settings, case, known_by=as_of).select(*key, pl.col(case.label.name).alias(LABEL), "label_known_at").drop_nulls(LABEL)
-    )
-    rule_columns = list(dict.fromkeys([*key, *case.policy.baseline]))
-    features = tables.read(settings, case.table("gold", "features")).select(rule_columns).collect()
-    in_time = pl.col("label_known_at") - pl.col("prediction_at") <= case.label.matures_after
-    rows = predictions.join(labels, on=key).filter(in_time).join(features, on=key, how="left")
     try:
         judged, obstacle = _add_rule(settings, case, rows), None
     except (RegistryError, CandidateError) as error:
         judged, obstacle = rows.with_columns(pl.lit(None, dtype=pl.Float64).alias(RULE)), str(error)
-    return Outcomes(rows=judged.select(list(schema)).sort("prediction_at"), obstacle=obstacle)
+    return Outcomes(rows=judged.select(list(schema)).sort("prediction_at", maintain_order=True), obstacle=obstacle)
+
+
+def _join_labels(settings: Settings, case: UseCase, *, as_of: datetime) -> pl.DataFrame:
+    """Matured predictions with their labels and the columns that the business rule looks at."""
+    key = list(case.features.key)
+    matured = pl.col("prediction_at") <= as_of - case.label.matures_after
+    predictions = tables.read(settings, case.table("inference", "predictions")).filter(matured)
+    labels = scoring.build_labels(settings, case, known_by=as_of).select(*key, pl.col(case.label.name).alias(LABEL), "label_known_at")
+    features = tables.read(settings, case.table("gold", "features")).select(list(dict.fromkeys([*key, *case.policy.baseline])))
+    joined = predictions.select(*key, "prediction_at", "model_version", PREDICTION).collect().join(labels.drop_nulls(LABEL), on=key)
+    in_time = pl.col("label_known_at") - pl.col("prediction_at") <= case.label.matures_after
+    return joined.filter(in_time).join(features.collect(), on=key, how="left").sort("prediction_at", *key)
 
 
 def measure_months(rows: pl.DataFrame) -> pl.DataFrame:

@@ -51,9 +51,21 @@ def render_story(settings: Settings, case: UseCase) -> str:
         "tables": list_tables(settings, case),
         "quality_page": quality_path(settings, case).name,
     }
-    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return _build_environment().get_template("story.html.j2").render(context)
+
+
+def _build_environment() -> Environment:
+    """Templates that escape what rows hold and stop at a name that nobody set."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     environment.filters |= {"day": _day, "count": "{:,}".format, "percent": _percent, "figure": _figure, "listed": _listed}
-    return environment.get_template("story.html.j2").render(context)
+    return environment
 
 
 def list_events(facts: Facts) -> list[dict[str, Any]]:

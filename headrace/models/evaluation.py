@@ -4,12 +4,13 @@ The same functions judge a holdout and the live predictions, so that the two fig
 be computed (no rows, one class only, a prediction that is not a number) is null, never 0: 0 would be a perfect loss.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
-METRICS = ("log_loss", "roc_auc", "average_precision", "brier_score", "calibration_error")
+METRICS = ("log_loss", "normalized_log_loss", "roc_auc", "average_precision", "brier_score", "calibration_error")
 HIGHER_IS_BETTER = frozenset({"roc_auc", "average_precision"})
 
 # The value of `slice_column` and `slice_value` for all rows together.
@@ -32,6 +33,9 @@ def log_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 def score(*, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
     """Every metric of `METRICS`, null where it cannot be computed.
 
+    `normalized_log_loss` is log loss over the entropy of the rows' own label rate (normalized entropy, He 2014): 1 is what a
+    constant would lose that knows the rate. Months with twice the rate have nearly twice the loss; this is what is left of it.
+
     Args:
         labels: 1.0 or 0.0 per row.
         probabilities: Predicted probability of 1.0 per row, same order.
@@ -40,8 +44,10 @@ def score(*, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float |
     if not usable:
         return dict.fromkeys(METRICS)
     roc_auc, average_precision = _ranking(labels=labels, probabilities=probabilities)
+    log_loss, entropy = float(log_losses(labels, probabilities).mean()), _entropy(float(labels.mean()))
     return {
-        "log_loss": float(log_losses(labels, probabilities).mean()),
+        "log_loss": log_loss,
+        "normalized_log_loss": log_loss / entropy if entropy else None,
         "roc_auc": roc_auc,
         "average_precision": average_precision,
         "brier_score": float(np.square(probabilities - labels).mean()),
@@ -82,6 +88,11 @@ def is_better(metric: str, value: float, limit: float) -> bool:
 def roc_auc(*, labels: np.ndarray, probabilities: np.ndarray) -> float | None:
     """Area under the ROC curve: how often a late row ranks above one that is not. Null with one class only."""
     return _ranking(labels=labels, probabilities=probabilities)[0]
+
+
+def _entropy(rate: float) -> float:
+    """Log loss (nats) of always predicting the rate of the rows themselves."""
+    return -rate * math.log(rate) - (1 - rate) * math.log1p(-rate) if 0 < rate < 1 else 0.0
 
 
 def _ranking(*, labels: np.ndarray, probabilities: np.ndarray) -> tuple[float | None, float | None]:

@@ -3,133 +3,22 @@
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from headrace import use_case as use_cases
 from headrace.console import __main__ as console
-from headrace.console import facts, figures, story, svg
+from headrace.console import facts, figures, pages, story
 from headrace.console.summary import summarize
-from headrace.errors import RegistryError
-from headrace.lake import tables
-from headrace.lake.contracts import load_contract
-from headrace.lake.runs import build_rows
-from headrace.models.baseline import fit_baseline
-from headrace.models.candidate import BASELINE, CARD, EXPLANATION, METADATA, METRICS
 from headrace.monitoring import drift
 from headrace.registry import versions
 from headrace.settings import ROOT, Settings, load_settings
-from headrace.use_case import UseCase
+from tests.console.year import CASE, at, write_champion, write_decisions, write_measures, write_outcomes, write_runs
 
-CASE = use_cases.load("flight_delay")
-UTC_MICROSECONDS = pl.Datetime("us", "UTC")
-TEXTS = {"reason": "because", "evidence": "{}", "model_id": "abc", "approver": "automatic"}
-
-
-def at(month: int, day: int = 1, hour: int = 0) -> datetime:
-    return datetime(2013, month, day, hour, tzinfo=UTC)
-
-
-def append(settings: Settings, table: str, rows: list[dict[str, object]]) -> None:
-    known = load_contract(table).schema
-    filled = [{**{name: text for name, text in TEXTS.items() if name in known}, "use_case": CASE.name, **row} for row in rows]
-    tables.append(settings, table, build_rows(table, filled), batch_id=f"test/{CASE.name}/{table}/1")
-
-
-def write_decisions(settings: Settings) -> None:
-    """Version 1 in April, a challenger that is turned away in May for a reason with markup in it, version 3 in July."""
-    decided = [(4, "promote", 1, None), (5, "reject", 2, 1), (7, "promote", 3, 1)]
-    append(
-        settings,
-        "metrics.promotions",
-        [
-            {"as_of": at(month), "sequence": number, "action": action, "model_version": version, "previous_version": previous, "passed": action == "promote"}
-            | ({"reason": "gain below <script>alert(1)</script>"} if action == "reject" else {})
-            for number, (month, action, version, previous) in enumerate(decided, start=1)
-        ],
-    )
-    compared = [(4, 1, None, 0.03, 0.02), (5, 2, 1, -0.001, -0.004), (7, 3, 1, 0.02, 0.01)]
-    append(
-        settings,
-        "metrics.model_comparisons",
-        [
-            {"as_of": at(month), "challenger_version": version, "opponent": "champion" if opponent else "baseline", "opponent_version": opponent}
-            | {"passed": bound > 0, "gain": gain, "gain_lower_bound": bound, "row_count": 100}
-            for month, version, opponent, gain, bound in compared
-        ],
-    )
-    triggers = {4: "first", 5: "performance", 6: "none", 7: "schedule"}
-    asked = [{"as_of": at(month), "should_retrain": trigger != "none", "trigger": trigger} for month, trigger in triggers.items()]
-    append(settings, "metrics.retrain_decisions", asked)
-
-
-def write_runs(settings: Settings) -> None:
-    """At each training tick `train` takes 8 of the 10 seconds of `retrain`."""
-    rows = []
-    for month in (4, 5, 7):
-        for flow, begin, seconds in (("refine", 0, 5.0), ("retrain", 10, 10.0), ("train", 11, 8.0)):
-            started = at(12, 1) + timedelta(hours=month, seconds=begin)
-            times = {"started_at": started, "finished_at": started + timedelta(seconds=seconds), "duration_s": seconds}
-            rows.append({"flow": flow, "slice_name": f"{month}", "as_of": at(month), "status": "passed", "rows_read": 1, "rows_written": 1, "prefect_run_id": ""} | times)
-    append(settings, "metrics.pipeline_runs", rows)
-
-
-def write_measures(settings: Settings) -> None:
-    """Twelve weeks of figures from April on, one window of drift in both views, and the judgement of one weather batch, done twice."""
-    week = timedelta(days=7)
-    values = {"live/log_loss": 0.5, "live/baseline_log_loss": 0.55, "live/roc_auc": 0.7, "live/label_rate_fraction": 0.2, "live/prediction_mean_fraction": 0.25}
-    everything = {"slice_column": "all", "slice_value": "all", "model_version": 1, "row_count": 100}
-    weeks = [at(4) + number * week for number in range(12)]
-    measured = [{"window_start": start, "window_end": start + week, "metric": m, "value": v} | everything for start in weeks for m, v in values.items()]
-    append(settings, "metrics.model_performance", measured)
-    window = {"window_start": at(4), "window_end": at(4, 29), "metric": "psi", "threshold": 0.25, "current_count": 100, "reference_count": 100}
-    distances = {"prediction": (0.02, False), "carrier": (0.4, True), "plane_age_years": (None, None)}
-    append(
-        settings,
-        "metrics.drift",
-        [
-            {"view": view, "reference": reference, "feature": feature, "value": value, "is_drifted": is_drifted, **window}
-            for view, reference in (("season", "the four weeks before"), ("training", "training rows of version 1"))
-            for feature, (value, is_drifted) in distances.items()
-        ],
-    )
-    batch = {"table_name": "silver.flight_delay_weather", "contract_version": 1, "severity": "critical", "rows_read": 1000}
-    broken = {"expectation": "wind_speed_in_range", "level": "row", "is_passed": False, "reason": "7 of 1000 rows break it: Wind below 250 km/h."}
-    verdict = {"expectation": "batch_verdict", "level": "batch", "is_passed": True}
-    append(
-        settings,
-        "metrics.data_quality",
-        [
-            {"batch_id": f"refine/flight_delay/weather-2013-04-01T00:00:00Z/{revision}", "rows_failed": rows, **batch, **judged}
-            for revision, rows in ((1, 900), (2, 7))
-            for judged in (broken, verdict)
-        ],
-    )
-
-
-def write_outcomes(settings: Settings) -> None:
-    """Forty flights over April and May, every fourth late; the last of them too new to be judged by 1 July."""
-    instants = [at(4) + timedelta(days=1.5 * number) for number in range(39)] + [at(6, 30)]
-    key = [f"2013-01-01/UA/{number}/EWR" for number in range(40)]
-    late = [number % 4 == 0 for number in range(40)]
-    predicted = {"flight_id": key, "prediction_at": instants, "features_version": 1, "model_version": 1, "model_id": "abc", "feature_hash": "f"}
-    predictions = pl.DataFrame(predicted | {"probability_fraction": [0.6 if is_late else 0.2 for is_late in late], "_as_of": at(7)})
-    outcomes = pl.DataFrame(
-        {
-            "flight_id": key,
-            "scheduled_departure_at": [instant + timedelta(hours=2) for instant in instants],
-            "arrival_delay_minutes": [30 if is_late else 0 for is_late in late],
-            "known_at": [instant + timedelta(hours=6) for instant in instants],
-        }
-    )
-    features = pl.DataFrame({"flight_id": key, "prediction_at": instants, "carrier": "UA", "departure_minute_of_day": [60.0 * (number % 8) for number in range(40)]})
-    for table, frame in (("inference.flight_delay_predictions", predictions), ("silver.flight_delay_flight_outcomes", outcomes), ("gold.flight_delay_features", features)):
-        schema = load_contract(table).schema
-        whole = frame.with_columns(pl.lit(None).alias(name) for name in schema if name not in frame.columns).select(pl.col(n).cast(t) for n, t in schema.items())
-        tables.append(settings, table, whole, batch_id=f"test/{CASE.name}/{table}/1")
+FORBIDDEN = ("prefect", "great_expectations", "evidently", "mlflow", "matplotlib")
 
 
 @pytest.fixture(scope="module")
@@ -149,17 +38,190 @@ def page(year: Settings) -> str:
 
 
 @pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A registry of one folder, in which the business rule says 0.25 for everybody."""
-    rows = pl.DataFrame({"carrier": ["UA"] * 4, "departure_minute_of_day": [0.0] * 4, "label": [1.0, 0.0, 0.0, 0.0]})
-    figures_of_holdout = '{"holdout/log_loss": 0.5, "holdout/baseline_log_loss": 0.55, "holdout/roc_auc": 0.7, "holdout/baseline_roc_auc": 0.6}'
-    dates = ", ".join(f'"{name}": "2013-03-01T00:00:00Z"' for name in ("as_of", "train_start", "train_end", "validation_start", "validation_end", "holdout_start", "holdout_end"))
-    files = {
-        BASELINE: svg.json_text(fit_baseline(rows, label="label", columns=CASE.policy.baseline).as_json()),
-        METRICS: figures_of_holdout,
-        EXPLANATION: '{"carrier": 0.2, "departure_minute_of_day": 0.1}',
-        CARD: "# Model card\n\n| slice | rows |\n| --- | --- |\n| EWR | 10 |\n\n<img src=x onerror=alert(1)>\n",
+def champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A registry in which every version has the same files."""
+    folder = write_champion(tmp_path)
+    monkeypatch.setattr(versions, "read", lambda settings, case, *, number: number)
+    monkeypatch.setattr(versions, "candidate_folder", lambda settings, version: folder)
+    return folder
+
+
+def outcomes(*rows: tuple[object, ...]) -> pl.DataFrame:
+    schema = {
+        "prediction_at": pl.Datetime("us", "UTC"),
+        "model_version": pl.Int64,
+        figures.PREDICTION: pl.Float64,
+        figures.LABEL: pl.Float64,
+        figures.RULE: pl.Float64,
     }
-    for name, content in files.items():
-        (tmp_path / name).write_text(content, encoding="utf-8")
-    return tmp_path
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+class TestMonthlyFigures:
+    def test_every_month_has_a_line_and_the_last_is_all_of_them(self):
+        rows = outcomes((at(4, 2), 1, 0.9, 1.0, 0.5), (at(4, 3), 1, 0.2, 0.0, 0.5), (at(5, 2), 2, 0.3, 0.0, 0.5), (at(5, 3), 2, 0.4, 1.0, 0.5))
+        months = figures.measure_months(rows).rows(named=True)
+        assert [(month["month"], month["row_count"], month["versions"]) for month in months] == [
+            ("2013-04", 2, "1"),
+            ("2013-05", 2, "2"),
+            ("all", 4, "1, 2"),
+        ]
+        assert [month["roc_auc"] for month in months] == [1.0, 1.0, 1.0]
+        assert months[0]["rule_log_loss"] == pytest.approx(0.6931, abs=1e-4)
+        assert months[0]["log_loss"] == pytest.approx(0.1643, abs=1e-4)
+
+    def test_a_prediction_at_the_instant_of_a_promotion_counts_for_the_month_of_its_champion(self):
+        months = figures.measure_months(outcomes((at(5), 1, 0.5, 1.0, 0.5), (at(5, 2), 2, 0.5, 1.0, 0.5)))
+        assert months["month"].to_list() == ["2013-04", "2013-05", "all"]
+
+    def test_what_cannot_be_computed_is_null(self):
+        month = figures.measure_months(outcomes((at(4, 2), 1, 0.9, 1.0, None))).row(0, named=True)
+        assert month["roc_auc"] is None
+        assert month["rule_log_loss"] is None
+        assert month["log_loss"] == pytest.approx(0.1054, abs=1e-4)
+
+    def test_without_predictions_there_is_no_line(self):
+        assert figures.measure_months(outcomes()).is_empty()
+
+    def test_predictions_whose_labels_had_no_time_to_mature_are_not_judged(self, year, champion):
+        judged = figures.read_outcomes(year, CASE, as_of=at(7)).rows
+        assert judged.height == 39
+        assert judged["prediction_at"].max() <= at(7) - CASE.label.matures_after
+
+    def test_labels_that_come_later_than_promised_count_for_nobody(self, year, champion):
+        hasty = replace(CASE, label=replace(CASE.label, matures_after=timedelta(hours=5)))
+        assert figures.read_outcomes(year, hasty, as_of=at(7)).rows.is_empty()
+
+    def test_the_markdown_has_the_months_the_verdicts_and_the_command(self, year, champion):
+        text = figures.render_monthly_figures(year, CASE)
+        assert "| 2013-04 | 20 | 25.0% | 1 | 1.0000 | 0.5000 |" in text
+        assert "| 2013-05-01 | reject | 2 |" in text
+        assert "make results USE_CASE=flight_delay ENV=dev" in text
+
+    def test_the_same_rows_write_the_same_markdown(self, year, champion):
+        assert figures.render_monthly_figures(year, CASE) == figures.render_monthly_figures(year, CASE)
+
+
+class TestFacts:
+    def test_a_batch_that_was_done_again_counts_once(self, year):
+        row = facts.read_facts(year, CASE).quarantine.row(0, named=True)
+        assert row == {
+            "table_name": "silver.flight_delay_weather",
+            "batch_count": 1,
+            "rows_read": 1000,
+            "rows_accepted": 993,
+            "rows_rejected": 7,
+            "blocked_count": 0,
+        }
+
+    def test_a_stage_inside_another_is_timed_once(self, year):
+        seconds = facts.read_facts(year, CASE).runs.group_by("flow").agg(pl.col("own_s").sum()).rows()
+        assert dict(seconds) == {"refine": 15.0, "train": 24.0, "retrain": 6.0}
+
+    def test_trainings_are_counted_by_what_asked_for_them(self, year):
+        assert facts.read_facts(year, CASE).triggers == {"first": 1, "performance": 1, "schedule": 1}
+
+    def test_predictions_are_watched_for_drift_under_the_name_that_the_page_knows(self):
+        assert drift.PREDICTION == facts.PREDICTION_FEATURE
+
+
+class TestPage:
+    def test_it_tells_champion_trainings_verdicts_and_quarantine(self, page):
+        words = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+        for claim in (
+            "Champion now v3 since 1 July 2013",
+            "3 candidates were trained, 2 became champion, 1 was turned away",
+            "version 2 turned away",
+            "training (performance)",
+            "7 × Wind below 250 km/h.",
+        ):
+            assert claim in words
+
+    def test_every_plot_is_there(self, page):
+        names = ("Timeline", "Gain in log loss", "Weekly live performance", "Drift of each feature", "Reliability", "Seconds of each stage")
+        assert all(f'aria-label="{name}' in page for name in names)
+
+    def test_it_needs_nothing_from_elsewhere_and_runs_nothing(self, page):
+        assert not re.findall(r"<script|<link|<img|<iframe|\bsrc=|@import|url\(|\bon\w+=", page)
+        assert set(re.findall(r'href="([^#"]+)"', page)) == {pages.quality_path(load_settings("dev", variables={}), CASE).name}
+
+    def test_text_of_rows_is_shown_not_obeyed(self, page):
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+    def test_a_registry_that_cannot_be_reached_is_said_and_the_rest_is_told(self, page):
+        assert "The business rule cannot be shown: the registry of dev cannot be reached" in page
+        assert "The files of version 3 cannot be shown: the registry of dev cannot be reached" in page
+
+    def test_the_card_is_drawn_and_its_markup_is_not_obeyed(self, year, champion):
+        page = story.render_story(year, CASE)
+        assert "<td>EWR</td>" in page
+        assert "&lt;img src=x" in page
+        assert "with 1 features and 12 trees" in page
+        assert "cannot be shown" not in page
+
+    def test_the_same_rows_give_the_same_page(self, year, page):
+        assert story.render_story(year, CASE) == page
+
+    def test_an_empty_environment_says_what_is_missing(self, tmp_path):
+        page = story.render_story(load_settings("dev", home=tmp_path, variables={}), CASE)
+        for sentence in (
+            "There is no champion yet",
+            "No week has been judged yet",
+            "No drift has been measured yet",
+            "No batch has been judged yet",
+            "No stage has run yet",
+        ):
+            assert sentence in page
+
+    def test_writing_replaces_the_page_and_leaves_nothing_half(self, tmp_path):
+        settings = load_settings("dev", home=tmp_path, variables={})
+        first = story.write_story(settings, CASE)
+        assert story.write_story(settings, CASE) == first
+        assert sorted(path.name for path in settings.environment_home.iterdir()) == ["quality_flight_delay.html", "story_flight_delay.html"]
+        assert first.read_text(encoding="utf-8").endswith("</html>\n")
+
+
+class TestSummary:
+    def test_it_fits_a_terminal_and_names_the_figures(self, year, champion):
+        lines = summarize(year, CASE).splitlines()
+        assert len(lines) <= 15
+        assert "  champion      version 3 since 2013-07-01, after 1 other" in lines
+        assert "  turned away   1 (version 2 on 2013-05-01)" in lines
+        assert "  data          1,000 rows judged, 7 in quarantine" in lines
+        assert any(line.startswith("  log loss      0.2969, the business rule 0.5") for line in lines)
+
+    def test_an_empty_environment_has_one_too(self, tmp_path):
+        text = summarize(load_settings("dev", home=tmp_path, variables={}), CASE)
+        assert "none yet: no challenger has passed its gates" in text
+
+
+class TestVerbs:
+    @pytest.fixture(autouse=True)
+    def environment(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HEADRACE_ENV", "dev")
+        monkeypatch.setenv("HEADRACE_HOME", str(tmp_path))
+
+    @pytest.mark.parametrize(("verb", "page"), [("story", "story_flight_delay.html"), ("quality", "quality_flight_delay.html")])
+    def test_pages_are_written_and_named(self, verb, page, tmp_path, capsys):
+        assert console.main([verb, "--use-case", CASE.name]) == 0
+        assert capsys.readouterr().out == f"{tmp_path}/dev/{page}\n"
+        assert (tmp_path / "dev" / page).is_file()
+
+    def test_results_are_written_where_told(self, tmp_path, capsys):
+        assert console.main(["results", "--use-case", CASE.name, "--write", str(tmp_path / "docs" / "results.md")]) == 0
+        assert (tmp_path / "docs" / "results.md").read_text(encoding="utf-8").startswith("# Results: flight_delay\n")
+
+    def test_tables_are_listed_with_rows_and_version(self, tmp_path, capsys):
+        write_runs(load_settings("dev", home=tmp_path, variables={}))
+        assert console.main(["tables", "--use-case", CASE.name]) == 0
+        assert capsys.readouterr().out.splitlines()[1].split() == ["metrics", "metrics.pipeline_runs", "9", "1"]
+
+    def test_a_mistake_ends_in_one_sentence_and_its_exit_code(self, capsys):
+        assert console.main(["story", "--use-case", "nope"]) == 11
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_console_starts_light():
+    command = "import sys, headrace.console.__main__, headrace.console.story, headrace.console.summary; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert not set(FORBIDDEN) & set(loaded)

@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -12,36 +11,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from headrace.errors import AccessError, BatchError, ContractError, LakeError, SchemaError
+from headrace.errors import AccessError, BatchError, LakeError, SchemaError
 from headrace.lake import tables
-from headrace.lake.contracts import Contract
 from headrace.settings import Settings, load_settings
-from tests.lake.tiny_contract import COLUMNS, build_contract, build_rows
 from tests.lake.tiny_contract import TABLE as TRIPS
-from tests.lake.writers import MONDAY, PRICES, SALES, prices, read_sorted, sales
-
-FIRST = "ingest/shop/monday/1"
-NEW_COLUMN: dict[str, Any] = {"type": "string", "nullable": True, "description": "Who drove."}
-
-
-def stored(settings: Settings, table: str) -> pl.DataFrame:
-    return read_sorted(settings, table)
+from tests.lake.tiny_contract import build_rows
+from tests.lake.writers import FIRST, MONDAY, PRICES, SALES, prices, read_sorted, sales
 
 
 def commit_count(settings: Settings, table: str) -> int:
     return tables.read_history(settings, table).height
-
-
-@pytest.fixture
-def promise(monkeypatch):
-    """Set the contract of every table, as if its file held these values."""
-
-    def set_contract(**changes: Any) -> Contract:
-        contract = build_contract(**changes)
-        monkeypatch.setattr(tables, "find_contract", lambda table: contract)
-        return contract
-
-    return set_contract
 
 
 # Once
@@ -51,7 +30,7 @@ def test_what_is_appended_is_read(settings):
     written = tables.append(settings, SALES, sales(3, 1), batch_id=FIRST)
     assert (written.table, written.rows, written.is_new) == (SALES, 2, True)
     assert written.version == tables.read_version(settings, SALES)
-    assert stored(settings, SALES)["amount"].to_list() == [1, 3]
+    assert read_sorted(settings, SALES)["amount"].to_list() == [1, 3]
 
 
 @pytest.mark.parametrize(
@@ -67,11 +46,11 @@ def test_what_is_appended_is_read(settings):
 )
 def test_a_batch_written_again_changes_nothing_and_says_so(settings, write):
     assert write(settings).is_new
-    before, commits = stored(settings, SALES), commit_count(settings, SALES)
+    before, commits = read_sorted(settings, SALES), commit_count(settings, SALES)
     again = write(settings)
     assert not again.is_new
     assert again.version == tables.read_version(settings, SALES)
-    assert_frame_equal(stored(settings, SALES), before)
+    assert_frame_equal(read_sorted(settings, SALES), before)
     assert commit_count(settings, SALES) == commits
     assert tables.is_written(settings, SALES, batch_id=FIRST)
 
@@ -84,14 +63,14 @@ def test_the_same_rows_in_another_order_are_the_same_batch(settings):
 def test_the_same_rows_under_another_id_are_another_batch(settings):
     tables.append(settings, SALES, sales(1), batch_id="ingest/shop/monday/1")
     tables.append(settings, SALES, sales(1), batch_id="ingest/shop/tuesday/1")
-    assert stored(settings, SALES)["amount"].to_list() == [1, 1]
+    assert read_sorted(settings, SALES)["amount"].to_list() == [1, 1]
 
 
 def test_a_used_id_with_other_content_is_refused_and_writes_nothing(settings):
     tables.append(settings, SALES, sales(1), batch_id=FIRST)
     with pytest.raises(BatchError, match=f"{FIRST} was written before with other content.*higher revision than 1"):
         tables.append(settings, SALES, sales(2), batch_id=FIRST)
-    assert stored(settings, SALES)["amount"].to_list() == [1]
+    assert read_sorted(settings, SALES)["amount"].to_list() == [1]
 
 
 def test_a_later_revision_replaces_and_an_earlier_comes_too_late(settings):
@@ -100,20 +79,20 @@ def test_a_later_revision_replaces_and_an_earlier_comes_too_late(settings):
         tables.replace(settings, SALES, sales(amount), where=where, batch_id=f"refine/shop/monday/{revision}")
     with pytest.raises(BatchError, match="is at revision 3; revision 2 comes too late"):
         tables.replace(settings, SALES, sales(20), where={"amount": (0, 100)}, batch_id="refine/shop/monday/2")
-    assert stored(settings, SALES)["amount"].to_list() == [30]
+    assert read_sorted(settings, SALES)["amount"].to_list() == [30]
 
 
 def test_an_earlier_revision_that_was_written_may_be_run_again(settings):
     for revision in (1, 2, 1):
         tables.merge(settings, PRICES, prices(tea=float(revision)), keys=["item"], batch_id=f"refine/shop/monday/{revision}")
-    assert stored(settings, PRICES).rows() == [("tea", 2.0)]
+    assert read_sorted(settings, PRICES).rows() == [("tea", 2.0)]
 
 
 def test_a_slice_whose_name_ends_in_a_number_is_no_revision_of_another(settings):
     tables.append(settings, SALES, sales(1), batch_id="ingest/shop/2013/1")
     tables.append(settings, SALES, sales(2), batch_id="ingest/shop/2013/1/1")
     tables.append(settings, SALES, sales(3), batch_id="ingest/shop/2013/1/1/1")
-    assert stored(settings, SALES)["amount"].to_list() == [1, 2, 3]
+    assert read_sorted(settings, SALES)["amount"].to_list() == [1, 2, 3]
 
 
 def test_the_ledger_outlives_a_checkpoint(settings):
@@ -134,127 +113,7 @@ def test_volatile_columns_do_not_make_another_batch(settings, promise):
     noon, later = build_rows(trip_id=["a"]), build_rows(trip_id=["a"]).with_columns(pl.col("known_at") + pl.duration(hours=1))
     assert tables.append(settings, TRIPS, noon, batch_id=FIRST).is_new
     assert not tables.append(settings, TRIPS, later, batch_id=FIRST).is_new
-    assert_frame_equal(stored(settings, TRIPS), noon)
-
-
-# Schema
-
-
-@pytest.mark.parametrize(
-    ("rows", "says"),
-    [
-        pytest.param({"amount": [8.5]}, "amount is Float64, expected Int64", id="a fraction into a whole number"),
-        pytest.param({"amount": ["12"]}, "amount is String, expected Int64", id="digits into a number"),
-        pytest.param({"amount": [True]}, "amount is Boolean, expected Int64", id="a truth into a number"),
-        pytest.param({"amount": pl.Series([1], dtype=pl.Int32)}, "amount is Int32, expected Int64", id="a narrower number"),
-        pytest.param({"sum": [1]}, "amount is missing; sum is not in the table", id="another name"),
-        pytest.param({"amount": [1], "note": ["x"]}, "note is not in the table", id="one column more"),
-    ],
-)
-@pytest.mark.parametrize("verb", ["append", "merge", "replace"])
-def test_a_frame_of_another_schema_is_refused_and_writes_nothing(settings, verb, rows, says):
-    tables.append(settings, SALES, sales(1), batch_id=FIRST)
-    extra: dict[str, Any] = {
-        "append": {},
-        "merge": {"keys": [next(iter(rows))]},
-        "replace": {"where": {next(iter(rows)): rows[next(iter(rows))][0]}},
-    }[verb]
-    with pytest.raises(SchemaError, match=says):
-        getattr(tables, verb)(settings, SALES, pl.DataFrame(rows), batch_id="ingest/shop/tuesday/1", **extra)
-    assert stored(settings, SALES)["amount"].to_list() == [1]
-    assert not tables.is_written(settings, SALES, batch_id="ingest/shop/tuesday/1")
-
-
-def test_a_refused_first_batch_creates_no_table(settings, promise):
-    promise()
-    with pytest.raises(SchemaError, match="carrier is missing"):
-        tables.append(settings, TRIPS, build_rows().drop("carrier"), batch_id=FIRST)
-    assert not (settings.lake_root / "silver").exists()
-
-
-@pytest.mark.parametrize(
-    "dtype", [pl.UInt32, pl.Float32, pl.Datetime("us"), pl.Datetime("ms", "UTC"), pl.Datetime("us", "America/New_York"), pl.Null]
-)
-def test_a_type_that_delta_would_change_is_refused_before_there_is_a_table(settings, dtype):
-    with pytest.raises(SchemaError, match="cast before writing"):
-        tables.append(settings, SALES, pl.DataFrame(schema={"amount": dtype}), batch_id=FIRST)
-    assert tables.read_version(settings, SALES) is None
-
-
-def test_every_promised_type_comes_back_as_it_went(settings):
-    rows = pl.DataFrame(
-        {
-            "text": ["é \"'\\N", None],
-            "whole": [2**62, None],
-            "real": [0.1, float("nan")],
-            "truth": [True, None],
-            "day": [date(2013, 3, 10), None],
-            "at": [MONDAY, None],
-        },
-        schema={"text": pl.String, "whole": pl.Int64, "real": pl.Float64, "truth": pl.Boolean, "day": pl.Date, "at": pl.Datetime("us", "UTC")},
-    )
-    tables.append(settings, SALES, rows, batch_id=FIRST)
-    assert_frame_equal(tables.read(settings, SALES).collect(), rows)
-
-
-def test_columns_in_another_order_are_put_in_the_tables_own(settings):
-    tables.append(settings, PRICES, prices(tea=2.0), batch_id=FIRST)
-    tables.append(settings, PRICES, prices(milk=1.0).select("price_eur", "item"), batch_id="ingest/shop/tuesday/1")
-    assert stored(settings, PRICES).rows() == [("milk", 1.0), ("tea", 2.0)]
-
-
-# A contract that changed
-
-
-@pytest.mark.parametrize("verb", ["append", "merge", "replace"])
-def test_a_new_nullable_column_is_accepted_by_every_verb(settings, promise, verb):
-    promise()
-    tables.append(settings, TRIPS, build_rows(trip_id=["a", "b"]), batch_id=FIRST)
-    promise(version=2, columns=COLUMNS | {"driver": NEW_COLUMN})
-    rows = build_rows(trip_id=["b"]).with_columns(driver=pl.lit("ada"))
-    extra: dict[str, Any] = {"append": {}, "merge": {"keys": ["trip_id"]}, "replace": {"where": {"trip_id": "b"}}}[verb]
-    getattr(tables, verb)(settings, TRIPS, rows, batch_id="ingest/shop/tuesday/1", **extra)
-    drivers = stored(settings, TRIPS).select("trip_id", "driver").rows()
-    assert drivers == [("a", None), *([("b", None)] if verb == "append" else []), ("b", "ada")]
-
-
-def test_a_promised_column_that_no_batch_brought_yet_is_read_as_null(settings, promise):
-    promise()
-    tables.append(settings, TRIPS, build_rows(trip_id=["a"]), batch_id=FIRST)
-    promise(columns=COLUMNS | {"driver": NEW_COLUMN})
-    assert tables.read(settings, TRIPS).select("trip_id", "driver").collect().rows() == [("a", None)]
-    assert tables.read(settings, TRIPS).collect().schema["driver"] == pl.String
-
-
-@pytest.mark.parametrize(
-    ("columns", "says"),
-    [
-        pytest.param(
-            COLUMNS | {"driver": NEW_COLUMN | {"nullable": False}}, "adds driver, which is not nullable", id="a new column that must not be null"
-        ),
-        pytest.param({name: column for name, column in COLUMNS.items() if name != "carrier"}, "no longer has carrier", id="a column less"),
-        pytest.param(
-            COLUMNS | {"carrier": {"type": "int64", "nullable": True, "description": "Who."}}, "changes the type of carrier", id="another type"
-        ),
-        pytest.param(
-            {("airline" if name == "carrier" else name): column for name, column in COLUMNS.items()}, "no longer has carrier", id="another name"
-        ),
-    ],
-)
-def test_every_other_change_of_a_contract_is_refused_and_writes_nothing(settings, promise, columns, says):
-    promise()
-    tables.append(settings, TRIPS, build_rows(), batch_id=FIRST)
-    before = commit_count(settings, TRIPS)
-    changed = promise(version=2, columns=columns)
-    with pytest.raises(ContractError, match=says):
-        tables.append(settings, TRIPS, pl.DataFrame(schema=changed.schema), batch_id="ingest/shop/tuesday/1")
-    assert commit_count(settings, TRIPS) == before
-
-
-def test_a_table_with_a_contract_and_no_row_is_empty_in_the_promised_schema(settings, promise):
-    contract = promise()
-    assert tables.read(settings, TRIPS).collect().schema == contract.schema
-    assert tables.read_version(settings, TRIPS) is None
+    assert_frame_equal(read_sorted(settings, TRIPS), noon)
 
 
 # Merge
@@ -263,7 +122,7 @@ def test_a_table_with_a_contract_and_no_row_is_empty_in_the_promised_schema(sett
 def test_a_merge_inserts_what_is_new_and_updates_what_differs(settings):
     tables.merge(settings, PRICES, prices(tea=2.0, milk=1.0), keys=["item"], batch_id="refine/shop/monday/1")
     tables.merge(settings, PRICES, prices(tea=2.5, salt=0.5), keys=["item"], batch_id="refine/shop/tuesday/1")
-    assert stored(settings, PRICES).rows() == [("milk", 1.0), ("salt", 0.5), ("tea", 2.5)]
+    assert read_sorted(settings, PRICES).rows() == [("milk", 1.0), ("salt", 0.5), ("tea", 2.5)]
 
 
 def test_a_merge_that_changes_nothing_rewrites_no_file_and_leaves_its_batch_in_the_ledger(settings):
@@ -279,13 +138,13 @@ def test_a_merge_sees_null_as_a_value(settings):
     for day, price in (("monday", 2.0), ("tuesday", None), ("wednesday", 3.0)):
         row = pl.DataFrame({"item": ["tea"], "price_eur": [price]}, schema={"item": pl.String, "price_eur": pl.Float64})
         tables.merge(settings, PRICES, row, keys=["item"], batch_id=f"refine/shop/{day}/1")
-        assert stored(settings, PRICES).rows() == [("tea", price)]
+        assert read_sorted(settings, PRICES).rows() == [("tea", price)]
 
 
 def test_a_merge_of_keys_alone_inserts_what_is_new(settings):
     for day, amounts in (("monday", (1, 2)), ("tuesday", (2, 3))):
         tables.merge(settings, SALES, sales(*amounts), keys=["amount"], batch_id=f"refine/shop/{day}/1")
-    assert stored(settings, SALES)["amount"].to_list() == [1, 2, 3]
+    assert read_sorted(settings, SALES)["amount"].to_list() == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -313,13 +172,13 @@ def test_a_merge_refuses_keys_that_the_frame_has_not(settings, keys):
 def test_a_replaced_slice_leaves_the_rest_alone(settings):
     tables.append(settings, SALES, sales(1, 2, 3, 4), batch_id=FIRST)
     tables.replace(settings, SALES, sales(2, 2), where={"amount": (2, 4)}, batch_id="refine/shop/tuesday/1")
-    assert stored(settings, SALES)["amount"].to_list() == [1, 2, 2, 4]
+    assert read_sorted(settings, SALES)["amount"].to_list() == [1, 2, 2, 4]
 
 
 def test_a_slice_replaced_by_nothing_is_emptied(settings):
     tables.append(settings, SALES, sales(1, 2), batch_id=FIRST)
     tables.replace(settings, SALES, sales(), where={"amount": 2}, batch_id="refine/shop/tuesday/1")
-    assert stored(settings, SALES)["amount"].to_list() == [1]
+    assert read_sorted(settings, SALES)["amount"].to_list() == [1]
 
 
 @pytest.mark.parametrize(
@@ -343,7 +202,7 @@ def test_a_slice_of_time_is_half_open_and_in_utc(settings):
     tables.append(settings, SALES, hours, batch_id=FIRST)
     where = {"at": (MONDAY, MONDAY + timedelta(hours=3))}
     tables.replace(settings, SALES, hours.head(1), where=where, batch_id="refine/shop/tuesday/1")
-    assert stored(settings, SALES)["at"].to_list() == [datetime(2013, 7, 1, 0, tzinfo=UTC), datetime(2013, 7, 1, 3, tzinfo=UTC)]
+    assert read_sorted(settings, SALES)["at"].to_list() == [datetime(2013, 7, 1, 0, tzinfo=UTC), datetime(2013, 7, 1, 3, tzinfo=UTC)]
 
 
 @pytest.mark.parametrize(
@@ -355,7 +214,7 @@ def test_a_value_of_any_shape_is_a_value_and_never_sql(settings, value):
     others = pl.DataFrame({"value": [{str: "other", bool: not value, int: 0, date: date(2000, 1, 1)}[type(value)]]})
     tables.append(settings, SALES, pl.concat([rows, others]), batch_id=FIRST)
     tables.replace(settings, SALES, rows.clear(), where={"value": value}, batch_id="refine/shop/tuesday/1")
-    assert_frame_equal(stored(settings, SALES), others)
+    assert_frame_equal(read_sorted(settings, SALES), others)
 
 
 # Versions, and other environments
@@ -435,8 +294,8 @@ def test_replaying_any_batches_after_any_history_leaves_the_table_as_it_was(tmp_
     settings = load_settings("dev", home=Path(tmp_path_factory.mktemp("lake")))
     for number in first:
         BATCHES[number](settings)
-    before, version = stored(settings, PRICES), tables.read_version(settings, PRICES)
+    before, version = read_sorted(settings, PRICES), tables.read_version(settings, PRICES)
     for number in replayed:
         assert not BATCHES[number](settings).is_new
-    assert_frame_equal(stored(settings, PRICES), before)
+    assert_frame_equal(read_sorted(settings, PRICES), before)
     assert tables.read_version(settings, PRICES) == version

@@ -15,6 +15,7 @@ from headrace.lake import tables
 from headrace.settings import Settings, load_settings
 
 SALES, PRICES, DAYS = "silver.shop_sales", "silver.shop_prices", "silver.shop_days"
+FIRST = "ingest/shop/monday/1"
 MONDAY = datetime(2013, 7, 1, tzinfo=UTC)
 
 
@@ -27,7 +28,7 @@ def prices(**price_of: float) -> pl.DataFrame:
 
 
 def append_same(settings: Settings, writer: int) -> bool:
-    return tables.append(settings, SALES, sales(1, 2, 3), batch_id="ingest/shop/monday/1").is_new
+    return tables.append(settings, SALES, sales(1, 2, 3), batch_id=FIRST).is_new
 
 
 def append_own(settings: Settings, writer: int) -> bool:

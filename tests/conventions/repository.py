@@ -1,0 +1,46 @@
+"""What the tests of conventions look at: the files of the repository, as git knows them."""
+
+import ast
+import subprocess
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from headrace.settings import ROOT
+
+OUR_PACKAGES = ("headrace", "flows", "tasks", "use_cases", "benchmarks", "tests", "tools")
+
+
+@lru_cache(maxsize=1)
+def repository_files() -> tuple[Path, ...]:
+    """Every file that is or would be committed, as a path below the root."""
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return tuple(Path(name) for name in sorted(listed.stdout.splitlines()) if (ROOT / name).is_file())
+
+
+def python_files(*packages: str) -> list[Path]:
+    return [path for path in repository_files() if path.suffix == ".py" and path.parts[0] in (packages or OUR_PACKAGES)]
+
+
+def documents() -> list[Path]:
+    return [path for path in repository_files() if path.suffix == ".md"]
+
+
+def read(path: Path | str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=512)
+def parse(path: Path) -> ast.Module:
+    return ast.parse(read(path), filename=str(path))
+
+
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [node for node in ast.walk(parse(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+@lru_cache(maxsize=1)
+def project() -> dict[str, Any]:
+    """`pyproject.toml`."""
+    return tomllib.loads(read("pyproject.toml"))

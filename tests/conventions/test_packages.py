@@ -1,0 +1,85 @@
+"""What is imported is declared, what is declared is pinned, what is pinned has a reason; and CI runs what a person runs."""
+
+import ast
+import re
+import sys
+from importlib import metadata
+
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from headrace.settings import ROOT
+from tests.conventions.repository import OUR_PACKAGES, parse, project, python_files, read
+
+RUNTIME = [Requirement(text) for text in project()["project"]["dependencies"]]
+DEV = [Requirement(text) for text in project()["project"]["optional-dependencies"]["dev"]]
+
+
+def pins() -> dict[str, Requirement]:
+    lines = [line for line in read("constraints.txt").splitlines() if line and not line.startswith("#")]
+    found = [Requirement(line) for line in lines]
+    return {canonicalize_name(requirement.name): requirement for requirement in found}
+
+
+def imported(*packages: str) -> set[str]:
+    """Top-level modules of others that these packages import, wherever in the file."""
+    names: set[str] = set()
+    for path in python_files(*packages):
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names - set(sys.stdlib_module_names) - set(OUR_PACKAGES)
+
+
+def undeclared(modules: set[str], declared: list[Requirement]) -> list[str]:
+    known = {canonicalize_name(requirement.name) for requirement in declared}
+    found = metadata.packages_distributions()
+    return sorted(module for module in modules if known.isdisjoint(canonicalize_name(name) for name in found.get(module, [module])))
+
+
+def test_what_the_product_imports_it_declares():
+    assert undeclared(imported("headrace", "flows", "tasks", "use_cases"), RUNTIME) == []
+
+
+def test_what_the_tests_import_is_declared():
+    assert undeclared(imported("tests", "benchmarks", "tools"), RUNTIME + DEV) == []
+
+
+def test_every_package_is_pinned_to_one_version_that_the_project_allows():
+    pinned = pins()
+    assert [str(pin) for pin in pinned.values() if not re.fullmatch(r"==[0-9][^*,]*", str(pin.specifier))] == []
+    for requirement in RUNTIME + DEV:
+        version = str(pinned[canonicalize_name(requirement.name)].specifier).removeprefix("==")
+        assert requirement.specifier.contains(version), requirement
+
+
+def test_what_is_installed_is_what_is_pinned():
+    installed = {canonicalize_name(found.name): found.version for found in metadata.distributions()}
+    differing = {
+        name: installed[name] for name, pin in pins().items() if name in installed and not pin.specifier.contains(installed[name], prereleases=True)
+    }
+    assert differing == {}
+
+
+def test_every_package_has_its_reason():
+    text = read("docs/dependencies.md")
+    assert [requirement.name for requirement in RUNTIME + DEV if f"| `{requirement.name}` |" not in text] == []
+    explained = set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE))
+    assert explained - {requirement.name for requirement in RUNTIME + DEV} == set()
+
+
+def test_ci_runs_the_verbs_and_every_action_is_pinned_by_hash():
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        text = path.read_text(encoding="utf-8")
+        workflow = yaml.safe_load(text)
+        assert workflow["permissions"] == {"contents": "read"}, path.name
+        steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+        assert [step["run"] for step in steps if "run" in step and not re.fullmatch(r"make [a-z-]+|\.ci/run", step["run"])] == []
+        assert re.findall(r"uses: (?![\w./-]+@[0-9a-f]{40} # v\d)(.+)", text) == []
+
+
+def test_ci_asks_for_what_a_person_asks_for():
+    assert "make ci" in read(".ci/run")
