@@ -150,7 +150,7 @@ docs: $(DEV) ## Write docs/reference from the code
 docs-check: $(DEV) ## docs/reference is what the code says, and every link leads somewhere
 	@$(PYTHON) -m pytest -q tests/conventions/test_docs.py
 
-ci: test lint types imports docs-check ## All that CI asks for; at the end the tree is as it was
+ci: lint types imports docs-check test ## All that CI asks for; at the end the tree is as it was
 	@git diff --exit-code && echo "ci: passed"
 
 bench-lifecycle: $(RUN) ## The product against a plain script without Prefect, both cold; ends with their ratio

@@ -239,7 +239,8 @@ def draw_gains(gains: Sequence[Gain], *, least: float) -> Markup:
     axis = fit_scale([0.0, least, *(value for gain in gains for value in (gain.gain, gain.lower_bound))], start=LEFT + 50, end=WIDTH - 170)
     bottom = top + row * len(gains)
     parts = [
-        line(axis(value), top, axis(value), bottom) + text(axis(value), bottom + 16, f"{value:+.3f}", class_="tick", anchor="middle")
+        line(axis(value), top, axis(value), bottom)
+        + text(axis(value), bottom + 16, f"{value:+.3f}" if value else "0", class_="tick", anchor="middle")
         for value in axis.ticks(6)
     ]
     parts.append(line(axis(least), top, axis(least), bottom, class_="bar-to-pass"))

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,13 @@ def read(path: Path | str) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
+def lines(*packages: str) -> Iterator[tuple[str, str]]:
+    """`path:number` and text of every line of our Python files."""
+    for path in python_files(*packages):
+        for number, line in enumerate(read(path).splitlines(), 1):
+            yield f"{path}:{number}", line
+
+
 @lru_cache(maxsize=512)
 def parse(path: Path) -> ast.Module:
     return ast.parse(read(path), filename=str(path))
@@ -38,6 +46,11 @@ def parse(path: Path) -> ast.Module:
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [node for node in ast.walk(parse(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def calls(node: ast.AST) -> list[tuple[str, ast.Call]]:
+    """Every call below a node, with the name it calls: `pytest.raises`."""
+    return [(ast.unparse(found.func), found) for found in ast.walk(node) if isinstance(found, ast.Call)]
 
 
 @lru_cache(maxsize=1)

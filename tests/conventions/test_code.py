@@ -7,110 +7,62 @@ import pytest
 
 from headrace import use_case as use_cases
 from headrace.lake.contracts import find_contract
-from tests.conventions.repository import functions, parse, python_files, read, repository_files
+from tests.conventions.repository import calls, functions, lines, parse, python_files, read, repository_files
 
 TEXT = {".py", ".md", ".yaml", ".yml", ".toml", ".txt", ".html", ".j2", ".css", ".js", ".sh", ""}
 
-
-def name_of(node: ast.expr) -> str:
-    """`pytest.raises` for that expression, also under a call."""
-    return ast.unparse(node.func if isinstance(node, ast.Call) else node)
+# This file holds what it looks for.
+MYSELF = "tests/conventions/test_code.py"
 
 
 def test_no_file_has_more_than_400_lines():
-    generated = {"LICENSE"}
-    counts = {str(path): read(path).count("\n") for path in repository_files() if path.suffix in TEXT and path.name not in generated}
+    counts = {str(path): read(path).count("\n") for path in repository_files() if path.suffix in TEXT and path.name != "LICENSE"}
     assert {path: count for path, count in counts.items() if count > 400} == {}
 
 
 def test_no_function_has_more_than_60_lines():
-    too_long = {
-        f"{path}:{node.lineno} {node.name}": lines
-        for path in python_files()
-        for node in functions(path)
-        if (lines := (node.end_lineno or 0) - node.lineno + 1) > 60
-    }
-    assert too_long == {}
+    sizes = {f"{path}:{node.lineno} {node.name}": (node.end_lineno or 0) - node.lineno + 1 for path in python_files() for node in functions(path)}
+    assert {name: size for name, size in sizes.items() if size > 60} == {}
 
 
 def test_every_module_of_the_product_says_what_it_is():
-    silent = [
-        str(path)
-        for path in python_files("headrace", "flows", "tasks", "use_cases", "tools", "benchmarks")
-        if read(path).strip() and not ast.get_docstring(parse(path))
-    ]
-    assert silent == []
+    modules = python_files("headrace", "flows", "tasks", "use_cases", "tools", "benchmarks")
+    assert [str(path) for path in modules if read(path).strip() and not ast.get_docstring(parse(path))] == []
 
 
 def test_no_test_uses_a_mock():
     banned = re.compile(r"\b(unittest[.]mock|import mock|MagicMock|mocker)\b")
-    assert [str(path) for path in python_files() if path.name != "test_code.py" and banned.search(read(path))] == []
+    assert [place for place, line in lines() if banned.search(line) and not place.startswith(MYSELF)] == []
 
 
 def test_every_expected_error_says_which():
-    calls = [
-        (path, node)
-        for path in python_files("tests")
-        for node in ast.walk(parse(path))
-        if isinstance(node, ast.Call) and name_of(node) == "pytest.raises"
-    ]
-    assert [f"{path}:{call.lineno}" for path, call in calls if not any(keyword.arg == "match" for keyword in call.keywords)] == []
+    expected = [(path, call) for path in python_files("tests") for name, call in calls(parse(path)) if name == "pytest.raises"]
+    assert [f"{path}:{call.lineno}" for path, call in expected if "match" not in {keyword.arg for keyword in call.keywords}] == []
 
 
 def test_every_test_asserts():
-    silent = []
-    for path in python_files("tests"):
-        for node in functions(path):
-            names = {name_of(call) for call in ast.walk(node) if isinstance(call, ast.Call)}
-            asserts = any(isinstance(found, ast.Assert) for found in ast.walk(node)) or any(
-                re.search(r"raises|assert|check|expect", name) for name in names
-            )
-            if node.name.startswith("test_") and not asserts:
-                silent.append(f"{path}:{node.lineno} {node.name}")
-    assert silent == []
+    tests = [(path, node) for path in python_files("tests") for node in functions(path) if node.name.startswith("test_")]
+    assert [f"{path}:{node.lineno} {node.name}" for path, node in tests if not asserts(node)] == []
+
+
+def asserts(node: ast.AST) -> bool:
+    is_plain = any(isinstance(found, ast.Assert) for found in ast.walk(node))
+    return is_plain or any(re.search(r"raises|assert|check|expect", name) for name, _ in calls(node))
 
 
 def test_no_file_knows_a_machine_or_a_package_index():
     # Put together here, so that this file does not hold what it looks for.
-    parts = [
-        "/wo" + "rk/",
-        "/ro" + "ot/",
-        "/ho" + "me/[a-z]",
-        "/tm" + "p/bash",
-        "py" + "pi[.]org",
-        "python" + "hosted",
-        "--(extra-)?ind" + "ex-url",
-        "--find" + "-links",
-        "@ file" + ":",
-    ]
-    pattern = re.compile("|".join(f"({part})" for part in parts))
-    findings = [
-        f"{path}:{number}"
-        for path in repository_files()
-        if path.suffix in TEXT
-        for number, line in enumerate(read(path).splitlines(), 1)
-        if pattern.search(line)
-    ]
-    assert findings == []
+    machine = ["/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/[a-z]", "/tm" + "p/bash"]
+    index = ["py" + "pi[.]org", "python" + "hosted", "--(extra-)?ind" + "ex-url", "--find" + "-links", "@ file" + ":"]
+    pattern = re.compile("|".join(machine + index))
+    texts = [(path, read(path).splitlines()) for path in repository_files() if path.suffix in TEXT]
+    assert [f"{path}:{number}" for path, text in texts for number, line in enumerate(text, 1) if pattern.search(line)] == []
 
 
 def test_a_suppressed_finding_has_its_reason_beside_it():
     # A reason stands after a dash: `
-    bare = re.compile(r"#\s*(noqa|type: ignore|ty: ignore|fmt: (off|skip))(?!.* - )")
-    mine = "test_code.py"
-    findings = [
-        f"{path}:{number}"
-        for path in python_files()
-        if path.name != mine
-        for number, line in enumerate(read(path).splitlines(), 1)
-        if bare.search(line)
-    ]
-    assert [finding for finding in findings if "fmt: skip" not in read_line(finding)] == []
-
-
-def read_line(finding: str) -> str:
-    path, number = finding.rsplit(":", 1)
-    return read(path).splitlines()[int(number) - 1]
+    bare = re.compile(r"#\s*(noqa|type: ignore|ty: ignore)(?!.* - )")
+    assert [place for place, line in lines() if bare.search(line) and not place.startswith(MYSELF)] == []
 
 
 @pytest.mark.parametrize("name", use_cases.names())

@@ -11,6 +11,7 @@ from tests.conventions.repository import documents, read, repository_files
 from tools.reference import DOCUMENTS, render
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+ERRORS = [found for found in vars(errors).values() if isinstance(found, type) and issubclass(found, errors.HeadraceError)]
 VERBS = re.findall(r"^([a-z-]+):.*## ", read("Makefile"), re.MULTILINE)
 
 
@@ -26,10 +27,9 @@ def test_every_setting_is_explained():
 
 def test_every_error_is_explained_with_its_exit_code():
     text = read("docs/reference/errors.md")
-    leaves = [found for found in vars(errors).values() if isinstance(found, type) and issubclass(found, errors.HeadraceError)]
-    assert [found.__name__ for found in leaves if f"| {found.exit_code} | `{found.__name__}`" not in text] == []
-    assert len({found.exit_code for found in leaves}) == len(leaves)
-    assert errors.BLOCKED_EXIT_CODE not in {found.exit_code for found in leaves}
+    assert [found.__name__ for found in ERRORS if f"| {found.exit_code} | `{found.__name__}`" not in text] == []
+    assert len({found.exit_code for found in ERRORS}) == len(ERRORS)
+    assert errors.BLOCKED_EXIT_CODE not in {found.exit_code for found in ERRORS}
 
 
 def test_the_tree_of_errors_is_drawn_as_it_is():

@@ -7,7 +7,6 @@ import pytest
 
 from headrace.settings import ROOT
 from tests.conventions.repository import functions, python_files, read
-from tests.conventions.test_code import name_of
 from tools.reference import read_card
 
 FLOWS = [path for path in python_files("flows") if not path.name.startswith("__")]
@@ -15,7 +14,8 @@ MAKEFILE = read("Makefile")
 
 
 def decorated(path, decorator):
-    return [node for node in functions(path) if any(name_of(found) == decorator for found in node.decorator_list)]
+    names = {node: {ast.unparse(found).partition("(")[0] for found in node.decorator_list} for node in functions(path)}
+    return [node for node, found in names.items() if decorator in found]
 
 
 @pytest.fixture(params=FLOWS, ids=lambda path: path.stem)
