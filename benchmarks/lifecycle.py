@@ -76,7 +76,7 @@ def _run_cold(home: Path, command: list[str]) -> float:
     shutil.rmtree(home, ignore_errors=True)
     variables = {**os.environ, "HEADRACE_ENV": "dev", "HEADRACE_HOME": str(home), "PYTHONPATH": str(ROOT)}
     started = time.perf_counter()
-    finished = subprocess.run(command, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    finished = subprocess.run(command, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     if finished.returncode:
         raise SystemExit(f"{' '.join(command[1:])} ended with {finished.returncode}:\n{finished.stderr[-4000:]}")
     return time.perf_counter() - started

@@ -54,7 +54,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         command = verbs.add_parser(verb)
         command.add_argument("--use-case", required=True)
         if verb != "approve":
-            command.add_argument("--as-of", type=_instant, help="UTC instant the run stands for, for example 2013-07-01; left out: the environment's clock")
+            command.add_argument(
+                "--as-of", type=_instant, help="UTC instant the run stands for, for example 2013-07-01; left out: the environment's clock"
+            )
         if verb in REVISED:
             command.add_argument("--revision", type=int, default=1, help="higher than before to do a slice again")
         if verb == "approve":

@@ -36,5 +36,7 @@ def retrain(use_case: str, as_of: datetime | None = None) -> StageResult | State
         with inside_parent():
             trained = train(use_case, as_of, return_state=True)
         if not trained.is_completed():
-            return end_stage(settings, run, [], verdict=Decision(gate="retrain", passed=False, reason=f"{decision.reason}; but train: {trained.message}"))
+            return end_stage(
+                settings, run, [], verdict=Decision(gate="retrain", passed=False, reason=f"{decision.reason}; but train: {trained.message}")
+            )
     return end_stage(settings, run, [], verdict=Decision(gate="retrain", passed=True, reason=f"{decision.trigger}: {decision.reason}"))

@@ -9,7 +9,20 @@ from importlib import metadata
 from headrace.settings import ROOT
 
 # The packages whose versions can change a model or a figure; the whole set is in `constraints.txt`.
-PACKAGES = ("lightgbm", "polars", "numpy", "deltalake", "scikit-learn", "optuna", "mlflow", "great-expectations", "evidently", "prefect", "pandas", "pyarrow")
+PACKAGES = (
+    "lightgbm",
+    "polars",
+    "numpy",
+    "deltalake",
+    "scikit-learn",
+    "optuna",
+    "mlflow",
+    "great-expectations",
+    "evidently",
+    "prefect",
+    "pandas",
+    "pyarrow",
+)
 
 _CODE_FOLDERS = ("headrace", "flows", "tasks", "use_cases", "data_contracts")
 

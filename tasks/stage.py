@@ -1,7 +1,7 @@
 """Begin and end of a stage: recognise a finished slice, write the row about the run, turn the verdict into Prefect's final state."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,7 +76,7 @@ def final_state(result: StageResult) -> StageResult | State[Any]:
 
 
 @contextmanager
-def inside_parent() -> Iterator[None]:
+def inside_parent() -> Generator[None]:
     """Run subflows without heartbeats of their own: they live in their parent's process, whose heartbeat speaks for them.
 
     A flow's end waits for its heartbeat thread, which sleeps in steps of one second: without this, a stage of 0.5 s takes

@@ -61,7 +61,9 @@ def feature_inputs(features: FeatureSet) -> set[str]:
 
 def decide_freshness(settings: Settings, case: UseCase, *, as_of: datetime) -> Decision:
     """Block when a silver table that features read is older at `as_of` (UTC) than its contract allows, or empty."""
-    return decide_all(FRESHNESS_GATE, [_decide_table_freshness(settings, case.table("silver", noun), as_of=as_of) for noun in sorted(feature_inputs(case.features))])
+    return decide_all(
+        FRESHNESS_GATE, [_decide_table_freshness(settings, case.table("silver", noun), as_of=as_of) for noun in sorted(feature_inputs(case.features))]
+    )
 
 
 def _decide_table_freshness(settings: Settings, table: str, *, as_of: datetime) -> Decision:
@@ -71,5 +73,6 @@ def _decide_table_freshness(settings: Settings, table: str, *, as_of: datetime) 
         return blocked(FRESHNESS_GATE, f"{table} holds no row known at {as_of:%Y-%m-%d %H:%M}Z; run ingest and refine up to there")
     age: timedelta = as_of - newest.astimezone(UTC)
     if limit_hours is not None and age > timedelta(hours=limit_hours):
-        return blocked(FRESHNESS_GATE, f"{table} was last heard of {age / timedelta(hours=1):.0f} h before {as_of:%Y-%m-%d %H:%M}Z, its contract allows {limit_hours:.0f} h; see why its feed is late")
+        heard = f"{table} was last heard of {age / timedelta(hours=1):.0f} h before {as_of:%Y-%m-%d %H:%M}Z"
+        return blocked(FRESHNESS_GATE, f"{heard}, its contract allows {limit_hours:.0f} h; see why its feed is late")
     return passed(FRESHNESS_GATE, f"{table} is {age / timedelta(hours=1):.1f} h old")

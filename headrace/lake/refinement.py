@@ -8,8 +8,8 @@ from datetime import datetime
 
 import polars as pl
 
-from headrace.decisions import Decision, decide_all, passed
-from headrace.lake import quarantine, tables
+from headrace.decisions import Decision, passed
+from headrace.lake import quarantine, runs, tables
 from headrace.lake.batches import build_batch_id, build_blocked_id
 from headrace.lake.contracts import REJECTED_SUFFIX, Contract, load_contract
 from headrace.lake.quality import GATE, VERDICT, QualityReport, judge
@@ -24,14 +24,24 @@ def refine_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime
 
     A batch that fails its contract blocks: nothing of it reaches silver, and the batches behind it wait.
     """
-    decisions, read_count, written_count = [passed(GATE, f"{feed}: no new batch")], 0, 0
+    decisions = []
     for batch in _read_open_batches(settings, case, feed, as_of=as_of):
-        step = _refine_batch(settings, case, feed, bronze_batch=batch, revision=revision)
-        decisions.append(step.decision)
-        read_count, written_count = read_count + step.rows_read, written_count + step.rows_written
-        if not step.decision.passed:
+        decisions.append(_refine_batch(settings, case, feed, bronze_batch=batch, revision=revision))
+        if not decisions[-1].passed:
             break
-    return Step(decision=_sum_up(feed, decisions), rows_read=read_count, rows_written=written_count)
+    read_count, written_count = _count_slice(settings, case, feed, as_of=as_of)
+    # A pass is told from the tables too; each batch's own figures are in `metrics.data_quality`.
+    blocks = [decision for decision in decisions if not decision.passed]
+    verdict = blocks[0] if blocks else passed(GATE, f"{feed}: {written_count} of {read_count} rows refined")
+    return Step(decision=verdict, rows_read=read_count, rows_written=written_count)
+
+
+def _count_slice(settings: Settings, case: UseCase, feed: str, *, as_of: datetime) -> tuple[int, int]:
+    """Rows of bronze and silver in this slice, counted in the tables: a run that goes on after a kill counts what the killed one wrote."""
+    before = runs.read_previous_end(settings, case.name, "refine", before=as_of)
+    in_slice = (pl.col("_ingested_at") <= as_of) & ((pl.col("_ingested_at") > before) if before else pl.lit(True))
+    read, written = (tables.read(settings, case.table(layer, feed)).filter(in_slice).select(pl.len()).collect().item() for layer in ("bronze", "silver"))
+    return read, written
 
 
 def record_report(settings: Settings, case: UseCase, report: QualityReport, *, batch_id: str) -> None:
@@ -49,7 +59,7 @@ def _read_open_batches(settings: Settings, case: UseCase, feed: str, *, as_of: d
     return [batch for batch in batches if _refine_batch_id(case, batch, revision=1).rsplit("/", 1)[0] not in done]
 
 
-def _refine_batch(settings: Settings, case: UseCase, feed: str, *, bronze_batch: str, revision: int) -> Step:
+def _refine_batch(settings: Settings, case: UseCase, feed: str, *, bronze_batch: str, revision: int) -> Decision:
     table, batch_id = case.table("silver", feed), _refine_batch_id(case, bronze_batch, revision=revision)
     contract = load_contract(table)
     bronze = tables.read(settings, case.table("bronze", feed)).filter(pl.col("_batch_id") == bronze_batch).collect()
@@ -60,8 +70,7 @@ def _refine_batch(settings: Settings, case: UseCase, feed: str, *, bronze_batch:
         _write_accepted(settings, contract, accepted, batch_id=batch_id)
         tables.append(settings, table + REJECTED_SUFFIX, rejected, batch_id=batch_id)
     record_report(settings, case, report, batch_id=batch_id)
-    written = accepted.height if report.decision.passed else 0
-    return Step(decision=report.decision, rows_read=rows.height, rows_written=written)
+    return report.decision
 
 
 def _read_taken_keys(settings: Settings, contract: Contract, *, bronze_batch: str) -> pl.DataFrame | None:
@@ -83,8 +92,3 @@ def _refine_batch_id(case: UseCase, bronze_batch: str, *, revision: int) -> str:
     """The batch id under which a bronze batch is refined; its slice is the bronze batch's own."""
     slice_name = bronze_batch.split("/", 2)[2].rsplit("/", 1)[0]
     return build_batch_id("refine", case.name, slice_name, revision)
-
-
-def _sum_up(feed: str, decisions: list[Decision]) -> Decision:
-    """The last verdict is the one that decided, and the only one worth reading when everything passed."""
-    return decisions[-1] if all(decision.passed for decision in decisions) else decide_all(feed, decisions)

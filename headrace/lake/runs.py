@@ -75,6 +75,11 @@ def read_finished(settings: Settings, use_case: str, flow: str) -> pl.DataFrame:
     return tables.read(settings, TABLE).filter(is_mine).sort("as_of").collect()
 
 
+def read_previous_end(settings: Settings, use_case: str, flow: str, *, before: datetime) -> datetime | None:
+    """End (UTC) of the last finished slice of a stage that ended before an instant; None when there is none."""
+    return max((end for end in read_finished(settings, use_case, flow)["as_of"].to_list() if end < before), default=None)
+
+
 def begin(settings: Settings, use_case: str, flow: str, *, as_of: datetime, revision: int = 1, slice_name: str | None = None) -> StageRun:
     """Open a run: name its slice and find out whether it was finished before.
 

@@ -24,7 +24,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from headrace.errors import BatchError, ContractError, LakeError, SchemaError
 from headrace.lake import catalog
 from headrace.lake.batches import Batch, content_hash, parse_batch_id
-from headrace.lake.contracts import TYPES, Contract, find_contract
+from headrace.lake.contracts import TYPES, Contract, find_contract, list_schema_differences
 from headrace.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -280,15 +280,9 @@ def _check_change(stored: pl.Schema, table: str, contract: Contract) -> None:
 
 def _check_schema(frame: pl.DataFrame, expected: Mapping[str, pl.DataType], table: str) -> None:
     """delta-rs truncates 8.5 to 8 and parses "12" without a word, so types must be equal before it sees them."""
-    findings = [f"{name} is missing" for name in expected if name not in frame.columns]
-    findings += [f"{name} is not in the table" for name in frame.columns if name not in expected]
-    findings += [
-        f"{name} is {frame.schema[name]}, expected {dtype}"
-        for name, dtype in expected.items()
-        if name in frame.columns and frame.schema[name] != dtype
-    ]
-    if findings:
-        raise SchemaError(f"{table} cannot take this frame: {'; '.join(findings)}")
+    differences = list_schema_differences(frame.schema, expected)
+    if differences:
+        raise SchemaError(f"{table} cannot take this frame: {'; '.join(differences)}")
 
 
 def _check_keys(table: str, frame: pl.DataFrame, keys: Sequence[str]) -> None:

@@ -1,6 +1,18 @@
 """Turn the trees' scores into probabilities that mean what they say: Platt scaling (Platt 1999), two numbers.
 
     p = 1 / (1 + exp(-(slope * logit(score) + intercept)))
+
+What it is fitted on matters more than the method. Flights, six candidates as of April 1 to June 10, judged on the four weeks
+that followed each (log loss in nats, calibration error):
+
+    trees without the validation window, Platt on that window        .5125   .0389
+    trees on all rows, Platt on the validation window                .5107   .0455
+    trees on all rows, uncalibrated                                  .5078   .0390
+    trees on all rows, Platt on cross-fitted scores                  .5078   .0381   this one
+    trees on all rows, isotonic on cross-fitted scores               .5079   .0374
+
+Three weeks teach a calibration the weather of those weeks. Scores of all rows, each from trees that had not seen its week,
+do not; on them Platt is as good as isotonic regression and stays two numbers that cannot overfit.
 """
 
 from collections.abc import Mapping
@@ -18,7 +30,7 @@ def fit_platt(*, scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Fit slope and intercept by least log loss.
 
     Args:
-        scores: Uncalibrated probabilities of rows the trees were not fitted on.
+        scores: Uncalibrated probabilities, each from trees that were not fitted on its row.
         labels: 1.0 or 0.0 per row, both present.
     """
     # Platt's own targets: as if one more row of each kind had been seen, so that perfect separation has a finite answer too.

@@ -109,10 +109,14 @@ def read_candidate(folder: Path) -> Candidate:
     """
     content = read_json(folder / METADATA)
     if content.get("format") != FORMAT:
-        raise CandidateError(f"{folder / METADATA} has format {content.get('format')!r}, this code reads {FORMAT}; load it with the commit that wrote it")
+        raise CandidateError(
+            f"{folder / METADATA} has format {content.get('format')!r}, this code reads {FORMAT}; load it with the commit that wrote it"
+        )
     expected = {field.name for field in fields(Candidate)}
     if content.keys() != expected:
-        raise CandidateError(f"{folder / METADATA} must have exactly {', '.join(sorted(expected))}; it differs in {', '.join(sorted(expected ^ content.keys()))}")
+        raise CandidateError(
+            f"{folder / METADATA} must have exactly {', '.join(sorted(expected))}; it differs in {', '.join(sorted(expected ^ content.keys()))}"
+        )
     content |= {name: datetime.fromisoformat(content[name]).astimezone(UTC) for name in _INSTANTS}
     content["features"] = tuple(content["features"])
     content["categories"] = {name: tuple(values) for name, values in content["categories"].items()}

@@ -15,7 +15,13 @@ _TOP_FEATURES = 12
 
 
 def build_card(
-    candidate: Candidate, *, case: UseCase, split: Decision, metrics: Mapping[str, float | None], slices: pl.DataFrame, explanation: Mapping[str, float]
+    candidate: Candidate,
+    *,
+    case: UseCase,
+    split: Decision,
+    metrics: Mapping[str, float | None],
+    slices: pl.DataFrame,
+    explanation: Mapping[str, float],
 ) -> str:
     """The card as Markdown.
 
@@ -55,7 +61,8 @@ def _data(candidate: Candidate, split: Decision) -> list[str]:
         "holdout": (candidate.holdout_start, candidate.holdout_end, "the figures below, and nothing else"),
     }
     rows = [
-        (part, f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}", f"{split.evidence[f'{part}_rows']:,.0f}", use) for part, (start, end, use) in windows.items()
+        (part, f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}", f"{split.evidence[f'{part}_rows']:,.0f}", use)
+        for part, (start, end, use) in windows.items()
     ]
     gap_days = (candidate.holdout_start - candidate.validation_end).total_seconds() / 86_400
     return [
@@ -67,9 +74,7 @@ def _data(candidate: Candidate, split: Decision) -> list[str]:
 
 
 def _figures(metrics: Mapping[str, float | None]) -> list[str]:
-    rows = [
-        (metric, *(_figure(metrics.get(f"holdout/{whose}{metric}")) for whose in ("", "linear_", "baseline_"))) for metric in evaluation.METRICS
-    ]
+    rows = [(metric, *(_figure(metrics.get(f"holdout/{whose}{metric}")) for whose in ("", "linear_", "baseline_"))) for metric in evaluation.METRICS]
     rate, mean = _figure(metrics.get("holdout/label_rate_fraction")), _figure(metrics.get("holdout/prediction_mean_fraction"))
     return [
         *_table(("holdout", "this model", "linear", "business rule"), rows),
@@ -80,7 +85,11 @@ def _figures(metrics: Mapping[str, float | None]) -> list[str]:
 
 def _slices(slices: pl.DataFrame) -> list[str]:
     wide = slices.filter(pl.col("slice_column") != evaluation.ALL).pivot(
-        on="metric", on_columns=["log_loss", "roc_auc", "calibration_error"], index=["slice_column", "slice_value", "row_count"], values="value", maintain_order=True
+        on="metric",
+        on_columns=["log_loss", "roc_auc", "calibration_error"],
+        index=["slice_column", "slice_value", "row_count"],
+        values="value",
+        maintain_order=True,
     )
     rows = [(f"{column} {value}", f"{count:,}", *map(_figure, figures)) for column, value, count, *figures in wide.rows()]
     return _table(("slice", "rows", "log loss", "ROC AUC", "calibration error"), rows)

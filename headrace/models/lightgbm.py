@@ -57,7 +57,9 @@ class CrossFitted:
     best_round: int
 
 
-def build_dataset(examples: Examples, *, features: Sequence[str], categorical: Sequence[str], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+def build_dataset(
+    examples: Examples, *, features: Sequence[str], categorical: Sequence[str], reference: lightgbm.Dataset | None = None
+) -> lightgbm.Dataset:
     """Rows binned once, for any number of fits; rows that only judge take the bins of the rows they refer to."""
     dataset = lightgbm.Dataset(
         examples.matrix,

@@ -90,7 +90,9 @@ def _numbers(matrix: np.ndarray, *, features: Sequence[str], categories: Mapping
     return matrix[:, [place for place, name in enumerate(features) if name not in categories]]
 
 
-def _design(matrix: np.ndarray, *, features: Sequence[str], categories: Mapping[str, Sequence[str]], means: np.ndarray, scales: np.ndarray) -> np.ndarray:
+def _design(
+    matrix: np.ndarray, *, features: Sequence[str], categories: Mapping[str, Sequence[str]], means: np.ndarray, scales: np.ndarray
+) -> np.ndarray:
     """Standardized numbers, then one column per category value; an unknown or missing category (NaN) equals no code."""
     numbers = np.nan_to_num((_numbers(matrix, features=features, categories=categories) - means) / scales)
     codes = [matrix[:, features.index(name), None] == np.arange(len(values)) for name, values in categories.items()]

@@ -55,7 +55,9 @@ class Scorer:
         found = rows[FEATURES_VERSION].unique().to_list() if FEATURES_VERSION in rows.columns else []
         if any(version != self.metadata.features_version for version in found):
             expected = self.metadata.features_version
-            raise CandidateError(f"the model was trained on features version {expected}, the rows have {sorted(map(str, found))}; featurize again or train on the new version")
+            raise CandidateError(
+                f"the model was trained on features version {expected}, the rows have {sorted(map(str, found))}; featurize again or train on the new version"
+            )
 
 
 def load_scorer(folder: Path, *, threads: int = 1) -> Scorer:

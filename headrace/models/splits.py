@@ -113,7 +113,9 @@ def decide_split(splits: Splits, *, policy: Policy, features: FeatureSet, label:
     Blocks on too few rows, on one class only, on a row in two parts, on parts out of order, on a leaking column among the
     features, and on a feature that alone nearly determines the label.
     """
-    named = decide_all(GATE, [*_decide_rows(splits, policy, label), _decide_overlap(splits, features.key), _decide_order(splits), _decide_names(features)])
+    named = decide_all(
+        GATE, [*_decide_rows(splits, policy, label), _decide_overlap(splits, features.key), _decide_order(splits), _decide_names(features)]
+    )
     # A single feature is searched only in parts that are fit to be searched.
     searched = _decide_single_features(splits, policy, features, label) if named.passed else named
     counts: dict[str, float | str] = {f"{name}_rows": float(part.height) for name, part in splits.parts.items()}
@@ -131,7 +133,9 @@ def _decide_rows(splits: Splits, policy: Policy, label: str) -> list[Decision]:
     ]
     classes = {name: sorted(part[label].unique().to_list()) for name, part in splits.parts.items()}
     return decisions + [
-        passed(f"{name}_classes", "both classes") if found == [0.0, 1.0] else blocked(f"{name}_classes", f"the label takes the values {found}, it must take 0.0 and 1.0")
+        passed(f"{name}_classes", "both classes")
+        if found == [0.0, 1.0]
+        else blocked(f"{name}_classes", f"the label takes the values {found}, it must take 0.0 and 1.0")
         for name, found in classes.items()
     ]
 
@@ -173,7 +177,9 @@ def _single_auc(splits: Splits, name: str, label: str) -> float:
     train, validation = _thin(splits.train), _thin(splits.validation)
     place, groups = _groups(train[name], validation[name])
     labels = train[label].to_numpy()
-    rates = (np.bincount(place[: train.height], weights=labels, minlength=groups) + labels.mean()) / (np.bincount(place[: train.height], minlength=groups) + 1)
+    rates = (np.bincount(place[: train.height], weights=labels, minlength=groups) + labels.mean()) / (
+        np.bincount(place[: train.height], minlength=groups) + 1
+    )
     return evaluation.roc_auc(labels=validation[label].to_numpy(), probabilities=rates[place[train.height :]]) or 0.5
 
 

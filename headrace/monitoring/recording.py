@@ -35,7 +35,7 @@ def append_performance(settings: Settings, case: UseCase, *, as_of: datetime) ->
     if predictions.is_empty():
         return Step(decision=passed("performance", "nothing was predicted yet"), rows_read=0, rows_written=0)
     first = predictions["prediction_at"].min()
-    last = _read_last(settings, case, as_of=as_of)
+    last = runs.read_previous_end(settings, case.name, "monitor", before=as_of)
     windows = list_windows(first=_instant(first), after=last, until=as_of, length=case.policy.window, delay=case.label.matures_after)
     rows = _join_outcomes(settings, case, predictions, windows=windows, as_of=as_of)
     written = 0
@@ -51,7 +51,7 @@ def append_drift(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
     if not reigns:
         return Step(decision=passed("drift", "there is no champion whose inputs could drift"), rows_read=0, rows_written=0)
     rows = tables.read(settings, case.table("gold", "features")).filter(pl.col("prediction_at") <= as_of).collect()
-    windows = list_windows(first=reigns[0].since, after=_read_last(settings, case, as_of=as_of), until=as_of, length=DRIFT_WINDOW)
+    windows = list_windows(first=reigns[0].since, after=runs.read_previous_end(settings, case.name, "monitor", before=as_of), until=as_of, length=DRIFT_WINDOW)
     read_count, written = 0, 0
     for window in windows:
         reign = _reign_during(reigns, window)
@@ -83,11 +83,6 @@ def decide_retraining(settings: Settings, case: UseCase, *, as_of: datetime) -> 
     }
     tables.append(settings, DECISIONS, runs.build_row(DECISIONS, row), batch_id=batch_id)
     return decision
-
-
-def _read_last(settings: Settings, case: UseCase, *, as_of: datetime) -> datetime | None:
-    """Instant (UTC) of the last finished run of `monitor` before this one; windows of a killed run come again and are skipped one by one."""
-    return max((end for end in runs.read_finished(settings, case.name, "monitor")["as_of"].to_list() if end < as_of), default=None)
 
 
 def _append_window(settings: Settings, case: UseCase, table: str, measured: pl.DataFrame, window: Window) -> int:

@@ -68,10 +68,14 @@ def build(settings: Settings, case: UseCase, identity: Identity) -> Decision:
         return passed("train", "built and registered before")
     rows = scoring.read_labelled_rows(settings, case, as_of=identity.as_of)
     folder = _empty_folder(settings, identity)
-    report = build_candidate(rows, case=case, as_of=identity.as_of, seed=settings.seed, threads=settings.threads, folder=folder, provenance=_provenance(identity))
+    report = build_candidate(
+        rows, case=case, as_of=identity.as_of, seed=settings.seed, threads=settings.threads, folder=folder, provenance=_provenance(identity)
+    )
     if not report.decision.passed:
         return report.decision
-    figures = ", ".join(f"{name} {report.metrics[name]:.3f}" for name in ("holdout/log_loss", "holdout/roc_auc") if report.metrics.get(name) is not None)
+    figures = ", ".join(
+        f"{name} {report.metrics[name]:.3f}" for name in ("holdout/log_loss", "holdout/roc_auc") if report.metrics.get(name) is not None
+    )
     return passed("train", figures)
 
 

@@ -77,7 +77,9 @@ def _decide(challenger: pl.DataFrame, opponent: pl.DataFrame, *, key: Sequence[s
     counts: dict[str, float | str] = {"row_count": float(challenger.height)}
     if challenger.select(key).is_duplicated().any() or opponent.select(key).is_duplicated().any():
         return blocked(GATE, "a row was scored more than once by one side", counts)
-    scores = challenger.rename({"loss": "challenger_loss"}).join(opponent.select(*key, pl.col("loss").alias("opponent_loss")), on=key, how="full", coalesce=True)
+    scores = challenger.rename({"loss": "challenger_loss"}).join(
+        opponent.select(*key, pl.col("loss").alias("opponent_loss")), on=key, how="full", coalesce=True
+    )
     gains = scores.select(gain=pl.col("opponent_loss") - pl.col("challenger_loss"))["gain"].cast(pl.Float64)
     unusable = scores.height - int(gains.is_finite().sum())
     if unusable:
@@ -132,7 +134,9 @@ def _refuse_slices(paired: pl.DataFrame, *, policy: Policy, seed: int) -> list[s
                 continue
             upper_bound = float(np.quantile(_resample(rows, seed=seed), policy.confidence_fraction))
             if not upper_bound >= 0:
-                refusals.append(f"{column} {value} gains {gain:+.4f} on {rows.height} rows, upper bound {upper_bound:+.4f}, the policy allows {-policy.max_slice_loss:+.4f}")
+                refusals.append(
+                    f"{column} {value} gains {gain:+.4f} on {rows.height} rows, upper bound {upper_bound:+.4f}, the policy allows {-policy.max_slice_loss:+.4f}"
+                )
     return refusals
 
 

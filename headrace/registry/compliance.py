@@ -71,12 +71,20 @@ def decide_signature(facts: VersionFacts) -> Decision:
     if not facts.signature:
         return blocked("signature", "the version declares no inputs")
     odd = sorted(set(facts.signature) ^ set(facts.features))
-    return blocked("signature", f"signature and model differ in {', '.join(odd)}") if odd else passed("signature", f"declares {len(facts.signature)} inputs")
+    return (
+        blocked("signature", f"signature and model differ in {', '.join(odd)}")
+        if odd
+        else passed("signature", f"declares {len(facts.signature)} inputs")
+    )
 
 
 def decide_card(facts: VersionFacts) -> Decision:
     """There is a model card, and it says something."""
-    return passed("model_card", "present") if facts.card and facts.card.strip() else blocked("model_card", "the version has no model card, or an empty one")
+    return (
+        passed("model_card", "present")
+        if facts.card and facts.card.strip()
+        else blocked("model_card", "the version has no model card, or an empty one")
+    )
 
 
 def decide_tags(facts: VersionFacts, *, required: Sequence[str]) -> Decision:
@@ -109,7 +117,10 @@ def decide_suspicion(facts: VersionFacts, *, policy: Policy) -> Decision:
     if figure is None or not math.isfinite(figure):
         return blocked("suspicion", f"{policy.metric} is {figure}, so nobody can tell whether it is too good")
     if is_better(policy.metric, figure, limit):
-        return blocked("suspicion", f"{policy.metric} {figure:.4f} is better than {limit:.4f}, which is taken for a leak; look for a feature that knows the outcome")
+        return blocked(
+            "suspicion",
+            f"{policy.metric} {figure:.4f} is better than {limit:.4f}, which is taken for a leak; look for a feature that knows the outcome",
+        )
     return passed("suspicion", f"{policy.metric} {figure:.4f} is not better than {limit:.4f}")
 
 

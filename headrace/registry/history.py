@@ -14,7 +14,7 @@ import polars as pl
 from headrace.decisions import Decision
 from headrace.errors import RegistryError
 from headrace.lake import tables
-from headrace.lake.batches import build_batch_id, format_instant
+from headrace.lake.batches import build_batch_id
 from headrace.lake.runs import build_row
 from headrace.registry import versions
 from headrace.settings import Settings
@@ -108,7 +108,9 @@ def record_rollback(settings: Settings, case: UseCase, *, as_of: datetime, by: s
     reigns = read_reigns(settings, case)
     number = find_predecessor(reigns)
     if number is None:
-        raise RegistryError(f"{versions.model_name(settings, case)} has no previous champion to return to: it has had {len(reigns)}. Train and promote another")
+        raise RegistryError(
+            f"{versions.model_name(settings, case)} has no previous champion to return to: it has had {len(reigns)}. Train and promote another"
+        )
     version = versions.read(settings, case, number=number)
     since = max(as_of, reigns[-1].since)
     verdict = Decision(gate="rollback", passed=True, reason=reason)
@@ -143,7 +145,14 @@ def find_approval(settings: Settings, case: UseCase, *, version: versions.Versio
 
 def record_approval(settings: Settings, case: UseCase, *, version: versions.Version, approver: str, reason: str, approved_at: datetime) -> None:
     """Write that a person wants a version to become champion if it passes the gates."""
-    row = {"use_case": case.name, "model_version": version.number, "model_id": version.model_id, "approver": approver, "reason": reason, "approved_at": approved_at}
+    row = {
+        "use_case": case.name,
+        "model_version": version.number,
+        "model_id": version.model_id,
+        "approver": approver,
+        "reason": reason,
+        "approved_at": approved_at,
+    }
     batch_id = build_batch_id("approve", case.name, version.model_id)
     tables.append(settings, APPROVALS, build_row(APPROVALS, row), batch_id=batch_id)
 

@@ -30,7 +30,11 @@ def append_predictions(settings: Settings, case: UseCase, *, as_of: datetime, re
     scored = score(settings, case, history.join_reigns(rows, history.read_reigns(settings, case)).filter(pl.col("model_version").is_not_null()))
     predictions = scored.with_columns(pl.lit(as_of).cast(UTC_MICROSECONDS).alias("_as_of"))
     written = tables.append(settings, table, predictions, batch_id=build_batch_id("score", case.name, format_instant(as_of), revision))
-    reason = f"{written.rows} of {rows.height} rows scored; the others were due before the first champion" if written.rows < rows.height else f"{written.rows} rows scored"
+    reason = (
+        f"{written.rows} of {rows.height} rows scored; the others were due before the first champion"
+        if written.rows < rows.height
+        else f"{written.rows} rows scored"
+    )
     return Step(decision=passed("score", reason), rows_read=rows.height, rows_written=written.rows)
 
 
@@ -45,7 +49,7 @@ def score(settings: Settings, case: UseCase, rows: pl.DataFrame) -> pl.DataFrame
         for (number,), part in rows.partition_by("model_version", as_dict=True, maintain_order=True).items()
     ]
     if not parts:
-        schema = {name: dtype for name, dtype in rows.schema.items()} | {"feature_hash": pl.String(), "probability_fraction": pl.Float64()}
+        schema = dict(rows.schema) | {"feature_hash": pl.String(), "probability_fraction": pl.Float64()}
         return pl.DataFrame(schema=schema).select(columns)
     return pl.concat(parts).select(columns)
 

@@ -8,7 +8,7 @@ repository (`headrace.registry.pyfunc`), so loading one runs no code that came w
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -134,7 +134,9 @@ def register(
         return found
     name = model_name(settings, case)
     with _registry(settings) as client:
-        run_id, source = _log_run(settings, client, folder, name=name, model_id=model_id, signature=signature, params=params, metrics=metrics, tags=tags, tables=tables)
+        run_id, source = _log_run(
+            settings, client, folder, name=name, model_id=model_id, signature=signature, params=params, metrics=metrics, tags=tags, tables=tables
+        )
         _ensure_registered_model(client, name, case.title)
         created = client.create_model_version(name, source=source, run_id=run_id, tags={**tags, "model_id": model_id})
     version = _build_version(created)
@@ -212,20 +214,26 @@ def _log_run(
     mlflow.set_tracking_uri(settings.registry_uri)
     mlflow.set_registry_uri(settings.registry_uri)
     experiment_id = _ensure_experiment(settings, client, name)
-    with mlflow.start_run(experiment_id=experiment_id, run_name=f"{name} {tags.get('as_of', '')}".strip(), tags={**tags, "model_id": model_id}) as run:
+    with mlflow.start_run(
+        experiment_id=experiment_id, run_name=f"{name} {tags.get('as_of', '')}".strip(), tags={**tags, "model_id": model_id}
+    ) as run:
         mlflow.log_params({key: str(value) for key, value in params.items()})
         mlflow.log_metrics(dict(metrics))
         for table, version in tables.items():
             source = DeltaDatasetSource(path=str(settings.lake_root / table.replace(".", "/")), delta_table_version=version)
             # MLflow drops version 0 from a source in silence, so the digest says it too.
-            mlflow.log_input(MetaDataset(source, name=table, digest=f"v{version}"), context="training")
+            mlflow.log_input(MetaDataset(source, name=table, digest=f"v{version}"), context="training")  # ty: ignore[abstract-class-instantiation] - MLflow's own class for a source without rows
         for page in ("card.md", "metrics.json", "explanation.json"):
             mlflow.log_artifact(str(folder / page))
         with warnings.catch_warnings():
             # The signature is declared from the contract, so there is no need to infer it from an example.
             warnings.filterwarnings("ignore", message=".*input example.*")
             model = mlflow.pyfunc.log_model(
-                name="candidate", loader_module="headrace.registry.pyfunc", data_path=str(folder), signature=signature, pip_requirements=_requirements()
+                name="candidate",
+                loader_module="headrace.registry.pyfunc",
+                data_path=str(folder),
+                signature=signature,
+                pip_requirements=_requirements(),
             )
     return run.info.run_id, model.model_uri
 
@@ -241,7 +249,11 @@ def _ensure_experiment(settings: Settings, client: "MlflowClient", name: str) ->
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    location = None if "://" in settings.registry_uri and not settings.registry_uri.startswith("sqlite") else str(settings.environment_home / "registry" / "artifacts")
+    location = (
+        None
+        if "://" in settings.registry_uri and not settings.registry_uri.startswith("sqlite")
+        else str(settings.environment_home / "registry" / "artifacts")
+    )
     return str(client.create_experiment(name, artifact_location=location))
 
 
@@ -258,8 +270,10 @@ def _ensure_registered_model(client: "MlflowClient", name: str, title: str) -> N
 def _build_version(found: "ModelVersion") -> Version:
     tags = dict(found.tags)
     if "model_id" not in tags:
-        raise RegistryError(f"version {found.version} of {found.name} has no tag model_id, so headrace did not register it; register versions by training only")
-    return Version(name=found.name, number=int(found.version), model_id=tags["model_id"], tags=tags, source=found.source)
+        raise RegistryError(
+            f"version {found.version} of {found.name} has no tag model_id, so headrace did not register it; register versions by training only"
+        )
+    return Version(name=found.name, number=int(found.version), model_id=tags["model_id"], tags=tags, source=str(found.source))
 
 
 def _is_unborn(settings: Settings) -> bool:
@@ -272,7 +286,7 @@ def _is_unborn(settings: Settings) -> bool:
 
 
 @contextmanager
-def _registry(settings: Settings) -> Iterator["MlflowClient"]:
+def _registry(settings: Settings) -> Generator["MlflowClient"]:
     """A client, with MLflow's errors turned into one sentence that says which registry could not do what."""
     for variable, value in _HTTP_DEFAULTS.items():
         os.environ.setdefault(variable, value)
@@ -285,7 +299,9 @@ def _registry(settings: Settings) -> Iterator["MlflowClient"]:
     except MlflowException as error:
         raise RegistryError(f"the registry of {settings.environment} refused or did not answer ({error.error_code}): {_first_line(error)}") from error
     except (SQLAlchemyError, OSError) as error:
-        raise RegistryError(f"the registry of {settings.environment} cannot be reached ({type(error).__name__}); check tracking_uri and that its store is up") from error
+        raise RegistryError(
+            f"the registry of {settings.environment} cannot be reached ({type(error).__name__}); check tracking_uri and that its store is up"
+        ) from error
 
 
 @lru_cache(maxsize=8)

@@ -8,7 +8,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from benchmarks.lifecycle import compare_tables, list_tables
 from headrace.registry import versions
 from headrace.settings import ROOT, load_settings

@@ -11,7 +11,9 @@ from headrace.settings import ROOT
 
 def run_verb(home, *arguments, **variables):
     environment = {**os.environ, "HEADRACE_ENV": "dev", "HEADRACE_HOME": str(home), **variables}
-    return subprocess.run([sys.executable, "-m", "flows", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "flows", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -22,7 +24,13 @@ def run_verb(home, *arguments, **variables):
         pytest.param(["train", "--use-case", "flight_delay"], {"HEADRACE_ENV": "prd"}, 10, "known: dev, prod, staging", id="unknown environment"),
         pytest.param(["train", "--use-case", "flight_delay"], {"HEADRACE_THREDS": "1"}, 10, "HEADRACE_THREADS", id="misspelt override"),
         pytest.param(["train", "--use-case", "flight_delay", "--as-of", "July"], {}, 2, "2013-07-01", id="no instant"),
-        pytest.param(["approve", "--use-case", "flight_delay", "--version", "7", "--by", "ada", "--reason", "good"], {}, 18, "registry of dev", id="no such version"),
+        pytest.param(
+            ["approve", "--use-case", "flight_delay", "--version", "7", "--by", "ada", "--reason", "good"],
+            {},
+            18,
+            "registry of dev",
+            id="no such version",
+        ),
     ],
 )
 def test_a_mistake_ends_in_a_sentence_and_its_own_exit_code(tmp_path, arguments, variables, code, sentence):
