@@ -23,7 +23,7 @@ import numpy as np
 from headrace.models.evaluation import SMALLEST_PROBABILITY
 
 # Newton's method on two parameters of a convex loss is at machine precision after about six steps.
-_STEPS = 25
+_STEPS, _HALVINGS = 25, 30
 
 
 def fit_platt(*, scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -36,13 +36,28 @@ def fit_platt(*, scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     # Platt's own targets: as if one more row of each kind had been seen, so that perfect separation has a finite answer too.
     targets = np.where(labels == 1, (labels.sum() + 1) / (labels.sum() + 2), 1 / (labels.size - labels.sum() + 2))
     columns = np.column_stack((_logit(scores), np.ones(scores.size)))
-    weights = np.array([1.0, 0.0])
+
+    def loss(weights: np.ndarray) -> float:
+        logits = columns @ weights
+        return float((np.logaddexp(0, logits) - targets * logits).sum())
+
+    # From the constant that knows the rate, and never uphill (Lin 2007): from elsewhere a full step can overshoot for good.
+    weights = np.array([0.0, float(_logit(targets.mean()))])
     for _ in range(_STEPS):
-        probabilities = _sigmoid(columns @ weights)
-        curvature = (columns * (probabilities * (1 - probabilities))[:, None]).T @ columns
-        # A ridge of one millionth of a row keeps the step finite where every score is the same.
-        weights = weights - np.linalg.solve(curvature + 1e-6 * np.eye(2), columns.T @ (probabilities - targets))
+        direction = _newton_direction(columns, targets=targets, weights=weights)
+        steps = (weights - direction / 2**halving for halving in range(_HALVINGS))
+        better = next((step for step in steps if loss(step) < loss(weights)), None)
+        if better is None:
+            break
+        weights = better
     return {"method": "platt", "slope": float(weights[0]), "intercept": float(weights[1])}
+
+
+def _newton_direction(columns: np.ndarray, *, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    probabilities = _sigmoid(columns @ weights)
+    curvature = (columns * (probabilities * (1 - probabilities))[:, None]).T @ columns
+    # A ridge of one millionth of a row keeps the step finite where every score is the same.
+    return np.linalg.solve(curvature + 1e-6 * np.eye(2), columns.T @ (probabilities - targets))
 
 
 def calibrate(calibration: Mapping[str, Any], scores: np.ndarray) -> np.ndarray:
@@ -50,10 +65,10 @@ def calibrate(calibration: Mapping[str, Any], scores: np.ndarray) -> np.ndarray:
     return _sigmoid(float(calibration["slope"]) * _logit(scores) + float(calibration["intercept"]))
 
 
-def _logit(scores: np.ndarray) -> np.ndarray:
+def _logit(scores: np.ndarray | float) -> np.ndarray:
     likely = np.clip(scores, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
     return np.log(likely) - np.log1p(-likely)
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-logits))
+    return np.exp(-np.logaddexp(0, -logits))
