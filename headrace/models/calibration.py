@@ -23,7 +23,7 @@ import numpy as np
 from headrace.models.evaluation import SMALLEST_PROBABILITY
 
 # Newton's method on two parameters of a convex loss is at machine precision after about six steps.
-_STEPS, _HALVINGS = 25, 30
+_STEPS, _HALVINGS, _PRECISION = 25, 30, 1e-9
 
 
 def fit_platt(*, scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -45,11 +45,10 @@ def fit_platt(*, scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     weights = np.array([0.0, float(_logit(targets.mean()))])
     for _ in range(_STEPS):
         direction = _newton_direction(columns, targets=targets, weights=weights)
-        steps = (weights - direction / 2**halving for halving in range(_HALVINGS))
-        better = next((step for step in steps if loss(step) < loss(weights)), None)
-        if better is None:
+        if np.abs(direction).max() < _PRECISION:
             break
-        weights = better
+        present, steps = loss(weights), (weights - direction / 2**halving for halving in range(_HALVINGS))
+        weights = next((step for step in steps if loss(step) <= present), weights)
     return {"method": "platt", "slope": float(weights[0]), "intercept": float(weights[1])}
 
 

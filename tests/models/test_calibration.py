@@ -6,11 +6,11 @@ from headrace.models.calibration import calibrate, fit_platt
 
 def test_scores_that_were_distorted_are_straightened():
     generator = np.random.default_rng(0)
-    logits = generator.normal(-1, 1, 200_000)
+    logits = generator.normal(-1, 1, 20_000)
     labels = (generator.uniform(size=logits.size) < 1 / (1 + np.exp(-logits))).astype(float)
     calibration = fit_platt(scores=1 / (1 + np.exp(-(logits - 0.5) / 2)), labels=labels)
-    assert calibration["slope"] == pytest.approx(2, abs=0.03)
-    assert calibration["intercept"] == pytest.approx(0.5, abs=0.03)
+    assert calibration["slope"] == pytest.approx(2, abs=0.1)
+    assert calibration["intercept"] == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize(

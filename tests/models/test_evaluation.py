@@ -1,7 +1,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
@@ -17,6 +17,7 @@ def score(rows: list[tuple[float, float]]) -> dict[str, float | None]:
     return evaluation.score(labels=labels, probabilities=probabilities)
 
 
+@settings(max_examples=25, deadline=None)
 @given(ROWS)
 def test_metrics_equal_those_of_scikit_learn_with_ties_too(rows):
     labels, probabilities = zip(*rows, strict=True)
@@ -27,6 +28,7 @@ def test_metrics_equal_those_of_scikit_learn_with_ties_too(rows):
     assert scored["brier_score"] == pytest.approx(reference.brier_score_loss(labels, probabilities))
 
 
+@settings(max_examples=25)
 @given(ROWS, st.randoms())
 def test_no_metric_depends_on_the_order_of_rows(rows, random):
     shuffled = random.sample(rows, len(rows))
