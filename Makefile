@@ -129,7 +129,7 @@ ui-prefect: $(RUN) ## Prefect's pages about the runs on 127.0.0.1:4201, until Ct
 
 ##@ Change the code
 check: lint types imports ## Under a minute: lint, types, import direction, the library's tests
-	@$(PYTHON) -m pytest -n 2 --dist worksteal -q -m "not slow" tests
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -q -m "not story" tests
 
 lint: $(DEV) ## ruff: rules and format
 	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet . && echo "lint: clean"

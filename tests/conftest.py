@@ -12,6 +12,9 @@ from headrace.settings import OVERRIDE_PREFIX, Settings, load_settings
 
 _HOME = pytest.StashKey[Path]()
 
+# Folders whose tests start flows or servers, or run stages on real flights; single tests elsewhere carry the mark themselves.
+STORIES = ("environment", "faults", "flows", "story")
+
 
 def pytest_configure(config):
     """Before any test module is imported, because Prefect and MLflow read their variables when they are."""
@@ -26,6 +29,13 @@ def pytest_configure(config):
 def pytest_unconfigure(config):
     if _HOME in config.stash:
         shutil.rmtree(config.stash[_HOME], ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in STORIES:
+            item.add_marker("story")
 
 
 @pytest.fixture

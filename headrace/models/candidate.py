@@ -42,9 +42,9 @@ class Candidate:
         categories: Categorical feature -> its values in the order of their codes.
         calibration: How scores become probabilities; see `headrace.models.calibration`.
         as_of: Instant whose knowledge it was built from.
-        train_start: First instant of the rows the trees were fitted on.
+        train_start: First instant of the rows that parameters were searched on.
         train_end: End of those rows.
-        validation_start: First instant of the rows for tuning, early stopping and calibration.
+        validation_start: First instant of the rows that judged the search. The trees were fitted on both windows.
         validation_end: End of those rows; nothing later touched the model.
         holdout_start: First instant of the rows that judge it.
         holdout_end: End of those rows.

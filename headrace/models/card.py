@@ -50,14 +50,15 @@ def _purpose(candidate: Candidate, case: UseCase) -> list[str]:
     return [
         f"Probability that `{candidate.label}` is 1. {case.label.description}",
         "",
-        f"LightGBM, {candidate.best_round} rounds, {len(candidate.features)} features (features version {candidate.features_version}), Platt-scaled. Owner: {case.owner}.",
+        f"LightGBM, {candidate.best_round} rounds, {len(candidate.features)} features (features version {candidate.features_version}), Platt-scaled. "
+        f"Owner: {case.owner}.",
     ]
 
 
 def _data(candidate: Candidate, split: Decision) -> list[str]:
     windows = {
-        "train": (candidate.train_start, candidate.train_end, "the trees"),
-        "validation": (candidate.validation_start, candidate.validation_end, "search, early stopping, calibration"),
+        "train": (candidate.train_start, candidate.train_end, "searching parameters, then the trees"),
+        "validation": (candidate.validation_start, candidate.validation_end, "judging the search, then the trees"),
         "holdout": (candidate.holdout_start, candidate.holdout_end, "the figures below, and nothing else"),
     }
     rows = [
@@ -68,8 +69,8 @@ def _data(candidate: Candidate, split: Decision) -> list[str]:
     return [
         *_table(("part", "from (UTC)", "until (UTC)", "rows", "used for"), rows),
         "",
-        f"As of {candidate.as_of:%Y-%m-%d %H:%M} UTC. Gaps of {gap_days:.1f} days between the parts, so that every label was known before the next part began. "
-        f"{split.evidence['unlabelled_rows']:,.0f} rows have no label and are left out.",
+        f"As of {candidate.as_of:%Y-%m-%d %H:%M} UTC. Gaps of {gap_days:.1f} days between the parts, so that every label was known before the next "
+        f"part began. {split.evidence['unlabelled_rows']:,.0f} rows have no label and are left out.",
     ]
 
 
@@ -79,7 +80,8 @@ def _figures(metrics: Mapping[str, float | None]) -> list[str]:
     return [
         *_table(("holdout", "this model", "linear", "business rule"), rows),
         "",
-        f"Log loss in nats; less is better, as for Brier score and calibration error. The label's rate on the holdout is {rate}, the mean prediction {mean}.",
+        f"Log loss in nats; less is better, as for Brier score and calibration error. Normalized: 1 is a constant that knows the rate. "
+        f"The label's rate on the holdout is {rate}, the mean prediction {mean}.",
     ]
 
 
@@ -102,7 +104,8 @@ def _features(explanation: Mapping[str, float]) -> list[str]:
 
 def _limits(candidate: Candidate, case: UseCase) -> list[str]:
     return [
-        f"- Trained on predictions made from {candidate.train_start:%Y-%m-%d} to {candidate.train_end:%Y-%m-%d}; it has not seen what happens outside those months.",
+        f"- Trained on predictions made from {candidate.train_start:%Y-%m-%d} to {candidate.validation_end:%Y-%m-%d}; "
+        "it has not seen what happens at other times.",
         f"- It is to be replaced or confirmed after {case.policy.max_age.days} days.",
         "- SHAP says what moved the predictions, not what causes the outcome.",
         f"- Slices with fewer than {case.policy.min_slice_rows:,} rows are reported, not guarded.",

@@ -112,7 +112,9 @@ def cross_fit(
     scores, rounds = np.empty(folds.size), []
     for fold in np.unique(folds):
         kept, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        stopped = fit_until(rows.subset(kept), rows.subset(left_out), params=params, max_rounds=max_rounds, seed=seed, threads=threads)
+        stopped = fit_until(
+            rows.subset(kept.tolist()), rows.subset(left_out.tolist()), params=params, max_rounds=max_rounds, seed=seed, threads=threads
+        )
         scores[left_out] = predict_scores(stopped.booster, examples.matrix[left_out], threads=threads)
         rounds.append(stopped.best_round)
     return CrossFitted(scores=scores, best_round=int(np.median(rounds)))

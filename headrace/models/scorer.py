@@ -56,7 +56,8 @@ class Scorer:
         if any(version != self.metadata.features_version for version in found):
             expected = self.metadata.features_version
             raise CandidateError(
-                f"the model was trained on features version {expected}, the rows have {sorted(map(str, found))}; featurize again or train on the new version"
+                f"the model was trained on features version {expected}, the rows have {sorted(map(str, found))}; "
+                "featurize again or train on the new version"
             )
 
 

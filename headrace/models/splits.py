@@ -9,6 +9,8 @@ the flights of the last hours, those that have landed are the punctual ones.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -58,6 +60,11 @@ class Splits:
     unknown_count: int
 
     @property
+    def known(self) -> pl.DataFrame:
+        """All rows before the holdout, in time order: what the final fit may use."""
+        return pl.concat([self.train, self.validation])
+
+    @property
     def parts(self) -> Mapping[str, pl.DataFrame]:
         """The three windows by name."""
         return {"train": self.train, "validation": self.validation, "holdout": self.holdout}
@@ -83,7 +90,7 @@ def split_by_time(rows: pl.DataFrame, *, as_of: datetime, spec: TrainingSpec, ga
     validation_start = validation_end - spec.validation
     train_end = validation_start - gap
     labelled = rows.filter(pl.col(label).is_not_null()).sort(PREDICTED_AT, *key)
-    oldest = train_end - spec.history if spec.history is not None else labelled[PREDICTED_AT].min() or train_end
+    oldest = train_end - spec.history if spec.history is not None else _oldest(labelled) or train_end
     train = _window(labelled, start=oldest, end=train_end, known_by=validation_start)
     validation = _window(labelled, start=validation_start, end=validation_end, known_by=holdout_start)
     holdout = _window(labelled, start=holdout_start, end=holdout_end, known_by=as_of)
@@ -91,7 +98,7 @@ def split_by_time(rows: pl.DataFrame, *, as_of: datetime, spec: TrainingSpec, ga
         train=train,
         validation=validation,
         holdout=holdout,
-        train_start=train[PREDICTED_AT].min() or train_end,
+        train_start=_oldest(train) or train_end,
         train_end=train_end,
         validation_start=validation_start,
         validation_end=validation_end,
@@ -100,6 +107,10 @@ def split_by_time(rows: pl.DataFrame, *, as_of: datetime, spec: TrainingSpec, ga
         unlabelled_count=rows.height - labelled.height,
         unknown_count=labelled.filter(pl.col(PREDICTED_AT) >= oldest).height - train.height - validation.height - holdout.height,
     )
+
+
+def _oldest(rows: pl.DataFrame) -> datetime | None:
+    return cast("datetime | None", rows[PREDICTED_AT].min())
 
 
 def _window(rows: pl.DataFrame, *, start: datetime, end: datetime, known_by: datetime) -> pl.DataFrame:
@@ -149,9 +160,10 @@ def _decide_overlap(splits: Splits, key: Sequence[str]) -> Decision:
 def _decide_order(splits: Splits) -> Decision:
     """Each part's last label was known before the next part's first prediction."""
     parts = [(name, part) for name, part in splits.parts.items() if part.height]
-    for (name, part), (later, after) in zip(parts, parts[1:], strict=False):
-        if part[LABEL_KNOWN_AT].max() > after[PREDICTED_AT].min():  # type: ignore[operator]
-            return blocked("order", f"a label of {name} became known only after {later} had begun")
+    for (name, part), (later, after) in pairwise(parts):
+        late = part.filter(pl.col(LABEL_KNOWN_AT) > _oldest(after)).height
+        if late:
+            return blocked("order", f"{late} labels of {name} became known only after {later} had begun")
     return passed("order", "every label was known before the next part began")
 
 
@@ -163,7 +175,7 @@ def _decide_names(features: FeatureSet) -> Decision:
 def _decide_single_features(splits: Splits, policy: Policy, features: FeatureSet, label: str) -> Decision:
     """Rate of the label per value of each feature, taken on training rows, must not rank validation rows too well."""
     aucs = {name: _single_auc(splits, name, label) for name in features.names}
-    suspect = {name: auc for name, auc in aucs.items() if auc > policy.max_feature_auc}
+    suspect = {name: auc for name, auc in aucs.items() if not auc <= policy.max_feature_auc}
     strongest = max(aucs, key=lambda name: aucs[name])
     evidence = {"strongest_feature": strongest, "strongest_feature_auc": aucs[strongest]}
     if suspect:

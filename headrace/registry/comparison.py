@@ -135,7 +135,8 @@ def _refuse_slices(paired: pl.DataFrame, *, policy: Policy, seed: int) -> list[s
             upper_bound = float(np.quantile(_resample(rows, seed=seed), policy.confidence_fraction))
             if not upper_bound >= 0:
                 refusals.append(
-                    f"{column} {value} gains {gain:+.4f} on {rows.height} rows, upper bound {upper_bound:+.4f}, the policy allows {-policy.max_slice_loss:+.4f}"
+                    f"{column} {value} gains {gain:+.4f} on {rows.height} rows, upper bound {upper_bound:+.4f}, "
+                    f"the policy allows {-policy.max_slice_loss:+.4f}"
                 )
     return refusals
 

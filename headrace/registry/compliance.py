@@ -114,8 +114,8 @@ def decide_suspicion(facts: VersionFacts, *, policy: Policy) -> Decision:
     figure, limit = facts.metrics.get(policy.metric), policy.suspicion_limit
     if policy.metric.rpartition("/")[2] not in METRICS:
         return blocked("suspicion", f"nobody knows which way {policy.metric} is better; the policy may name a split and one of {', '.join(METRICS)}")
-    if figure is None or not math.isfinite(figure):
-        return blocked("suspicion", f"{policy.metric} is {figure}, so nobody can tell whether it is too good")
+    if figure is None or not math.isfinite(figure) or not math.isfinite(limit):
+        return blocked("suspicion", f"{policy.metric} is {figure} and its limit {limit}, so nobody can tell whether it is too good")
     if is_better(policy.metric, figure, limit):
         return blocked(
             "suspicion",

@@ -15,8 +15,8 @@ from tests.small_flights import small_flights
 
 LIFECYCLE = ["lifecycle", "--use-case", "flight_delay"]
 
-# In bronze of the first tick, between silver and its verdict, in the middle of training and promotion, between verdict and alias,
-# in the scores of a later tick: the places are counted in writes from the start of each run.
+# Writes after which each run dies. The next goes on where it was cut off, so together they reach bronze, silver and its verdicts,
+# the registry, the promotion and the ticks after it.
 KILLED_AFTER = (3, 9, 14, 6, 25)
 
 

@@ -45,11 +45,19 @@ LEAK, HOLE = pl.col(LABEL) + 0.01 * pl.col("hour"), pl.when(pl.col(LABEL) == 0).
         pytest.param(everywhere(**{LABEL: pl.col("hour")}), POLICY, "it must take 0.0 and 1.0", id="a label of many values"),
         pytest.param(with_part("holdout", lambda rows: rows.vstack(SPLITS.train.head(1))), POLICY, "overlap: 1 rows occur more than once", id="seen"),
         pytest.param(with_part("train", lambda rows: rows.vstack(rows.head(2))), POLICY, "overlap: 2 rows occur more", id="twice in one part"),
-        pytest.param(with_part("train", lambda rows: rows.with_columns(KNOWN_LATE.alias(LABEL_KNOWN_AT))), POLICY, "order: a label of train", id="no gap"),
-        pytest.param(replace(SPLITS, train=SPLITS.holdout, holdout=SPLITS.train), POLICY, "order: a label of train", id="trained on the future"),
+        pytest.param(
+            with_part("train", lambda rows: rows.with_columns(KNOWN_LATE.alias(LABEL_KNOWN_AT))),
+            POLICY,
+            "labels of train became known only after",
+            id="no gap",
+        ),
+        pytest.param(
+            replace(SPLITS, train=SPLITS.holdout, holdout=SPLITS.train), POLICY, "labels of train became known only after", id="trained on the future"
+        ),
         pytest.param(everywhere(hour=LEAK), POLICY, "alone nearly determines the label: hour (0.999)", id="a feature that knows the outcome"),
         pytest.param(everywhere(hour=-LEAK), POLICY, "alone nearly determines the label: hour", id="the same, upside down"),
         pytest.param(everywhere(shop_return_fraction=HOLE), POLICY, "label: shop_return_fraction", id="a feature that is missing when it happened"),
+        pytest.param(SPLITS, policy(max_feature_auc=float("nan")), "the policy allows an AUC of nan", id="a bar that is not a number"),
         pytest.param(everywhere(shop=pl.col(LABEL).cast(pl.String)), POLICY, "label: shop", id="a category that knows the outcome"),
     ],
 )

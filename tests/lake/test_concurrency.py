@@ -51,7 +51,7 @@ def test_batches_of_many_writers_are_all_in_the_table(tmp_path, write, table, ex
         assert writers.read_sorted(settings, table).to_series(0).to_list() == expected
 
 
-@pytest.mark.slow
+@pytest.mark.story
 def test_processes_that_share_nothing_but_the_disk_write_a_batch_once_and_lose_none(settings):
     is_new = writers.race_processes(writers.append_same, settings.home, writers=WRITERS)
     assert_written_once(settings, writers.SALES, is_new, rows=3)
@@ -59,7 +59,7 @@ def test_processes_that_share_nothing_but_the_disk_write_a_batch_once_and_lose_n
     assert writers.read_sorted(settings, writers.PRICES).height == WRITERS + 1
 
 
-@pytest.mark.slow
+@pytest.mark.story
 def test_a_writer_killed_anywhere_and_run_again_leaves_the_same_tables(tmp_path):
     undisturbed, killed = load_settings("dev", home=tmp_path / "undisturbed"), load_settings("dev", home=tmp_path / "killed")
     writers.write_week(undisturbed, lambda step: None)

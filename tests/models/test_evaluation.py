@@ -9,7 +9,9 @@ from headrace.models import evaluation
 
 # Few distinct values, so that ties between predictions are common.
 PROBABILITIES = st.sampled_from([0.05, 0.2, 0.2000001, 0.5, 0.7, 0.95])
-ROWS = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), PROBABILITIES), min_size=2, max_size=60).filter(lambda rows: len({label for label, _ in rows}) == 2)
+ROWS = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), PROBABILITIES), min_size=2, max_size=60).filter(
+    lambda rows: len({label for label, _ in rows}) == 2
+)
 
 
 def score(rows: list[tuple[float, float]]) -> dict[str, float | None]:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -85,7 +86,12 @@ def test_drift_is_measured_against_rows_that_were_trained_on(built):
     reference = pl.read_parquet(folder / DRIFT_REFERENCE)
     assert reference.columns == [PREDICTED_AT, *CASE.features.names]
     assert reference.height == POLICY.drift_sample_rows
-    assert reference[PREDICTED_AT].max() < report.candidate.train_end
+    assert reference[PREDICTED_AT].max() < report.candidate.validation_end
+
+
+def test_a_history_of_days_is_enough_to_cross_fit(tmp_path):
+    short = replace(CASE, training=replace(CASE.training, history=timedelta(days=3), validation=timedelta(days=3)))
+    assert build_candidate(ROWS, case=short, as_of=AS_OF, seed=1, threads=1, folder=tmp_path, provenance={}).decision.passed
 
 
 def test_blocked_rows_leave_an_empty_folder(tmp_path):
