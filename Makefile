@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # Values reach the commands below through the environment, never as text of a command, so nothing in them can be run.
-VALUES := ENV USE_CASE AS_OF REVISION VERSION BY REASON YES PORT TESTS
+VALUES := ENV USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS
 $(foreach name,$(VALUES) HEADRACE_ENV HEADRACE_HOME,$(if $(findstring $$,$(value $(name))),$(error $(name) holds a dollar sign, which make would expand; write it without)))
 
 # They count on make's command line only: a shell may have an ENV, a PORT or a VERSION of its own that means something else.
@@ -93,6 +93,10 @@ lifecycle: $(RUN) ## All stages, tick by tick; `make run` is this with its defau
 approve: $(RUN) ## Record that a person approves a version (VERSION= BY= REASON=)
 	$(call need,VERSION BY REASON,make approve ENV=staging VERSION=3 BY=ada REASON="seen the card")
 	@$(PYTHON) -m flows approve --use-case "$$USE_CASE" --version "$$VERSION" --by "$$BY" --reason "$$REASON" $(ended)
+
+withdraw: $(RUN) ## Send a blocked batch to quarantine, so that the line goes on (BATCH= BY= REASON=)
+	$(call need,BATCH BY REASON,make withdraw ENV=dev BATCH=ingest/flight_delay/weather-2013-04-01T00:00:00Z/1 BY=ada REASON="sent twice")
+	@$(PYTHON) -m flows withdraw --use-case "$$USE_CASE" --batch "$$BATCH" --by "$$BY" --reason "$$REASON" $(ended)
 
 rollback: $(RUN) ## Return to the previous champion (BY= REASON=)
 	$(call need,BY REASON,make rollback ENV=dev BY=ada REASON="complaints since noon")

@@ -38,7 +38,7 @@ def main() -> None:
 def run_tick(settings: Settings, case: UseCase, tick: datetime) -> None:
     """All stages of one instant."""
     _stage(settings, case, "ingest", tick, lambda: [ingestion.append_feed(settings, case, feed, as_of=tick) for feed in case.feeds])
-    _stage(settings, case, "refine", tick, lambda: [refinement.refine_feed(settings, case, feed, as_of=tick, revision=1) for feed in case.feeds])
+    _stage(settings, case, "refine", tick, lambda: [refinement.refine_feed(settings, case, feed, as_of=tick) for feed in case.feeds])
     _stage(settings, case, "featurize", tick, lambda: _featurize(settings, case, tick))
     _stage(settings, case, "score", tick, lambda: [scoring.append_predictions(settings, case, as_of=tick)])
     _stage(settings, case, "monitor", tick, lambda: _monitor(settings, case, tick))

@@ -20,7 +20,7 @@ from headrace.errors import BLOCKED_EXIT_CODE, HeadraceError
 from headrace.settings import Settings, load_settings
 
 STAGES = ("lifecycle", "ingest", "refine", "featurize", "train", "promote", "score", "monitor", "retrain", "rollback")
-REVISED = ("refine", "featurize", "score")
+REVISED = ("featurize", "score")
 
 # Seconds of import each, needed once a tick runs; loading them while the Prefect server boots hides them.
 _HEAVY = ("mlflow", "lightgbm", "sklearn.linear_model", "great_expectations", "evidently", "optuna")
@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         use_cases.load(options.use_case)
         process.prepare(settings)
         log = process.start_logging(settings, name=options.verb)
-        if options.verb == "approve":
-            return _approve(settings, options)
+        if options.verb in RECORDS:
+            return RECORDS[options.verb](settings, options)
         process.end_orphaned_servers(settings)
         _show_progress()
         return _run_flow(settings, options)
@@ -50,10 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m flows", description="Run one stage of the lifecycle, or all of them.")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb in (*STAGES, "approve"):
+    for verb in (*STAGES, *RECORDS):
         command = verbs.add_parser(verb)
         command.add_argument("--use-case", required=True)
-        if verb != "approve":
+        if verb not in RECORDS:
             command.add_argument(
                 "--as-of", type=_instant, help="UTC instant the run stands for, for example 2013-07-01; left out: the environment's clock"
             )
@@ -61,7 +61,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             command.add_argument("--revision", type=int, default=1, help="higher than before to do a slice again")
         if verb == "approve":
             command.add_argument("--version", type=int, required=True)
-        if verb in ("approve", "rollback"):
+        if verb == "withdraw":
+            command.add_argument("--batch", required=True, help="the bronze batch that refine blocks, as its message names it")
+        if verb in ("approve", "withdraw", "rollback"):
             command.add_argument("--by", required=True, help="the person who decides")
             command.add_argument("--reason", required=True)
     return parser.parse_args(arguments)
@@ -123,6 +125,19 @@ def _approve(settings: Settings, options: argparse.Namespace) -> int:
     history.record_approval(settings, case, version=version, approver=options.by, reason=options.reason, approved_at=datetime.now(UTC))
     _say(f"recorded: {options.by} approves version {version.number} of {version.name}; promote takes it from here")
     return 0
+
+
+def _withdraw(settings: Settings, options: argparse.Namespace) -> int:
+    from headrace.lake.refinement import withdraw_batch
+
+    case = use_cases.load(options.use_case)
+    decision = withdraw_batch(settings, case, bronze_batch=options.batch, by=options.by, reason=options.reason)
+    _say(f"recorded: {decision.reason}; the next refine goes on behind it")
+    return 0
+
+
+# Decisions of people that are rows at once; no flow runs.
+RECORDS = {"approve": _approve, "withdraw": _withdraw}
 
 
 def _summarize(settings: Settings, use_case: str) -> None:

@@ -26,6 +26,8 @@ def featurize(use_case: str, as_of: datetime | None = None, revision: int = 1) -
     as_of = read_as_of(settings, case, "featurize", as_of)
     run = runs.begin(settings, case.name, "featurize", as_of=as_of, revision=revision)
     if run.is_finished:
+        # The slice is in the table; a store that was lost or left behind catches up with it.
+        publish_online(settings, case, as_of=as_of)
         return end_repeat(run)
 
     # Features from a stale table would be wrong without looking wrong, so the stage stops before it builds any.

@@ -22,7 +22,7 @@ from headrace import use_case as use_cases
 from headrace.settings import load_settings
 from tasks.clock import read_open_ticks
 from tasks.lifecycle import end_lifecycle, is_due, record_tick, write_story
-from tasks.stage import StageResult, inside_parent
+from tasks.stage import StageResult, block, inside_parent, is_passed
 
 STAGES = {"ingest": ingest, "refine": refine, "featurize": featurize, "score": score, "monitor": monitor, "retrain": retrain, "promote": promote}
 
@@ -43,8 +43,8 @@ def lifecycle(use_case: str, as_of: datetime | None = None) -> StageResult | Sta
                 continue
             with inside_parent():
                 state = STAGES[stage](use_case, tick, return_state=True)
-            if not state.is_completed() and (stage not in JUDGING or state.name != "Blocked"):
-                return state
+            if not is_passed(state) and stage not in JUDGING:
+                return block(stage, state)
         record_tick(settings, case, tick)
 
     # The page is drawn from rows, so it is the same whichever run draws it.

@@ -20,14 +20,14 @@ from tasks.stage import StageResult, end_repeat, end_stage
 
 
 @flow(flow_run_name="refine {use_case} {as_of}")
-def refine(use_case: str, as_of: datetime | None = None, revision: int = 1) -> StageResult | State[Any]:
-    """Refine every batch ingested until `as_of` (UTC; left out: the environment's clock); a higher `revision` judges blocked batches again."""
+def refine(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
+    """Refine every batch ingested until `as_of` (UTC; left out: the environment's clock); blocked batches are judged again."""
     settings, case = load_settings(), use_cases.load(use_case)
     as_of = read_as_of(settings, case, "refine", as_of)
-    run = runs.begin(settings, case.name, "refine", as_of=as_of, revision=revision)
+    run = runs.begin(settings, case.name, "refine", as_of=as_of)
     if run.is_finished:
         return end_repeat(run)
 
     # Every feed is judged, so that one run tells all that is wrong; a single blocked batch stops the line.
-    steps = [refine_feed(settings, case, feed, as_of=as_of, revision=revision) for feed in case.feeds]
+    steps = [refine_feed(settings, case, feed, as_of=as_of) for feed in case.feeds]
     return end_stage(settings, run, steps)

@@ -18,7 +18,7 @@ from headrace.lake import runs
 from headrace.settings import load_settings
 from tasks.clock import read_as_of
 from tasks.retrain import decide_retraining
-from tasks.stage import StageResult, end_repeat, end_stage, inside_parent
+from tasks.stage import StageResult, end_repeat, end_stage, inside_parent, is_passed
 
 
 @flow(flow_run_name="retrain {use_case} {as_of}")
@@ -35,7 +35,7 @@ def retrain(use_case: str, as_of: datetime | None = None) -> StageResult | State
     if decision.should_retrain:
         with inside_parent():
             trained = train(use_case, as_of, return_state=True)
-        if not trained.is_completed():
+        if not is_passed(trained):
             return end_stage(
                 settings, run, [], verdict=Decision(gate="retrain", passed=False, reason=f"{decision.reason}; but train: {trained.message}")
             )

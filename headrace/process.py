@@ -46,8 +46,10 @@ def end_orphaned_servers(settings: Settings) -> int:
             variables = (folder / "environ").read_bytes().split(b"\0")
             if home not in variables or b"PREFECT__SERVER_EPHEMERAL=1" not in variables:
                 continue
+            # A server's parent is the Python that started it. When that dies, init or the session adopts it, and neither is Python.
             parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            if home not in Path("/proc", parent, "environ").read_bytes().split(b"\0"):
+            command = Path("/proc", parent, "cmdline").read_bytes().split(b"\0")[0]
+            if not Path(os.fsdecode(command)).name.startswith("python"):
                 os.kill(int(folder.name), signal.SIGTERM)
                 ended += 1
         except OSError:

@@ -33,7 +33,7 @@ def read_commit() -> str:
     found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607 - git is found on PATH
     if found.returncode:
         return "unknown"
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=ROOT, capture_output=True, check=False)  # noqa: S607
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=ROOT, capture_output=True, check=False)  # noqa: S607 - git is found on PATH
     return found.stdout.strip() + ("-dirty" if changed.returncode else "")
 
 

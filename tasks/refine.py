@@ -12,6 +12,6 @@ from tasks.options import STORE
 
 
 @task(task_run_name="refine {feed}", **STORE)
-def refine_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime, revision: int) -> Step:
+def refine_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime) -> Step:
     """Refine the bronze batches of one feed that were not refined yet; blocked when a batch fails its contract."""
-    return refinement.refine_feed(settings, case, feed, as_of=as_of, revision=revision)
+    return refinement.refine_feed(settings, case, feed, as_of=as_of)

@@ -75,6 +75,18 @@ def final_state(result: StageResult) -> StageResult | State[Any]:
     return result if result.passed else Failed(name="Blocked", message=result.reason)
 
 
+def is_passed(state: State[Any]) -> bool:
+    """Whether a subflow passed; False when a gate blocked it. Any other end is an error, and is raised as what it was."""
+    if state.name != "Blocked" and not state.is_completed():
+        state.result()
+    return state.is_completed()
+
+
+def block(stage: str, state: State[Any]) -> State[Any]:
+    """The `Blocked` state of a flow whose stage was blocked. A new one: returned as it is, Prefect would sum the stage's state up to a number."""
+    return Failed(name="Blocked", message=f"{stage}: {state.message}")
+
+
 @contextmanager
 def inside_parent() -> Generator[None]:
     """Run subflows without heartbeats of their own: they live in their parent's process, whose heartbeat speaks for them.

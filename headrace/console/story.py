@@ -138,7 +138,7 @@ def render_markdown(source: str) -> Markup:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
     # markdown-it escapes whatever it does not understand, and HTML is switched off.
-    return Markup(parser.renderer.render(tokens, parser.options, {}))  # noqa: S704
+    return Markup(parser.renderer.render(tokens, parser.options, {}))  # noqa: S704 - the parser escapes HTML in what it renders
 
 
 def list_tables(settings: Settings, case: UseCase) -> list[dict[str, Any]]:

@@ -37,7 +37,8 @@ def append_features(settings: Settings, case: UseCase, *, as_of: datetime, revis
     batch_id = build_batch_id("featurize", case.name, format_instant(as_of), revision)
     report = judge(rows, load_contract(table))
     if report.decision.passed:
-        tables.append(settings, table, rows, batch_id=batch_id)
+        # A higher revision takes the place of the slice's rows; the first one finds none.
+        tables.replace(settings, table, rows, where={"_as_of": as_of}, batch_id=batch_id)
     record_report(settings, case, report, batch_id=batch_id)
     return Step(decision=report.decision, rows_read=due.height, rows_written=rows.height if report.decision.passed else 0)
 

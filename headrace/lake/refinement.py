@@ -8,7 +8,8 @@ from datetime import datetime
 
 import polars as pl
 
-from headrace.decisions import Decision, passed
+from headrace.decisions import Decision, blocked, passed
+from headrace.errors import BatchError
 from headrace.lake import quarantine, runs, tables
 from headrace.lake.batches import build_batch_id, build_blocked_id
 from headrace.lake.contracts import REJECTED_SUFFIX, Contract, load_contract
@@ -18,15 +19,18 @@ from headrace.lake.runs import Step
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
+# What stands in `_expectation` of a row whose whole batch a person took out of the line.
+WITHDRAWN = "withdrawn"
 
-def refine_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime, revision: int = 1) -> Step:
+
+def refine_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime) -> Step:
     """Refine every bronze batch of a feed that was ingested until `as_of` (UTC) and has not passed yet, oldest first.
 
     A batch that fails its contract blocks: nothing of it reaches silver, and the batches behind it wait.
     """
     decisions = []
     for batch in _read_open_batches(settings, case, feed, as_of=as_of):
-        decisions.append(_refine_batch(settings, case, feed, bronze_batch=batch, revision=revision))
+        decisions.append(_refine_batch(settings, case, feed, bronze_batch=batch))
         if not decisions[-1].passed:
             break
     read_count, written_count = _count_slice(settings, case, feed, as_of=as_of)
@@ -40,8 +44,37 @@ def _count_slice(settings: Settings, case: UseCase, feed: str, *, as_of: datetim
     """Rows of bronze and silver in this slice, counted in the tables: a run that goes on after a kill counts what the killed one wrote."""
     before = runs.read_previous_end(settings, case.name, "refine", before=as_of)
     in_slice = (pl.col("_ingested_at") <= as_of) & ((pl.col("_ingested_at") > before) if before else pl.lit(True))
-    read, written = (tables.read(settings, case.table(layer, feed)).filter(in_slice).select(pl.len()).collect().item() for layer in ("bronze", "silver"))
-    return read, written
+    counts = [tables.read(settings, case.table(layer, feed)).filter(in_slice).select(pl.len()).collect().item() for layer in ("bronze", "silver")]
+    return counts[0], counts[1]
+
+
+def withdraw_batch(settings: Settings, case: UseCase, *, bronze_batch: str, by: str, reason: str) -> Decision:
+    """Send a whole blocked bronze batch to quarantine in a person's name, so that the line can go on; no row is lost.
+
+    Raises:
+        BatchError: There is no such batch, or it has reached silver already.
+    """
+    feeds = [feed for feed in case.feeds if not _read_bronze(settings, case, feed, bronze_batch).is_empty()]
+    if not feeds or not by.strip() or not reason.strip():
+        raise BatchError(
+            f"{bronze_batch!r} is no bronze batch of {case.name}, or BY= or REASON= is missing; `make refine` names the batch that it blocks"
+        )
+    feed, batch_id = feeds[0], _refine_batch_id(case, bronze_batch)
+    contract = load_contract(case.table("silver", feed))
+    if tables.is_written(settings, QUALITY, batch_id=batch_id):
+        raise BatchError(f"{bronze_batch} has passed its contract or was withdrawn before; only a blocked batch can be withdrawn")
+    rows = case.feeds[feed](_read_bronze(settings, case, feed, bronze_batch))
+    verdict = passed(GATE, f"{contract.table}: all {rows.height} rows withdrawn by {by}: {reason}")
+    everything = pl.repeat(WITHDRAWN, rows.height, dtype=pl.String, eager=True)
+    report = QualityReport(table=contract.table, contract_version=contract.version, findings=(), broken=everything, decision=verdict)
+    _, rejected = quarantine.split(rows, report)
+    tables.append(settings, contract.table + REJECTED_SUFFIX, rejected, batch_id=batch_id)
+    record_report(settings, case, report, batch_id=batch_id)
+    return verdict
+
+
+def _read_bronze(settings: Settings, case: UseCase, feed: str, bronze_batch: str) -> pl.DataFrame:
+    return tables.read(settings, case.table("bronze", feed)).filter(pl.col("_batch_id") == bronze_batch).collect()
 
 
 def record_report(settings: Settings, case: UseCase, report: QualityReport, *, batch_id: str) -> None:
@@ -55,22 +88,24 @@ def _read_open_batches(settings: Settings, case: UseCase, feed: str, *, as_of: d
     ingested = tables.read(settings, case.table("bronze", feed)).filter(pl.col("_ingested_at") <= as_of)
     batches = ingested.select("_batch_id", "_ingested_at").unique().sort("_ingested_at", "_batch_id").collect()["_batch_id"].to_list()
     is_passed = (pl.col("table_name") == case.table("silver", feed)) & (pl.col("expectation") == VERDICT) & pl.col("is_passed")
-    done = set(tables.read(settings, QUALITY).filter(is_passed).collect()["batch_id"].str.replace(r"/\d+$", ""))
-    return [batch for batch in batches if _refine_batch_id(case, batch, revision=1).rsplit("/", 1)[0] not in done]
+    done = set(tables.read(settings, QUALITY).filter(is_passed).collect()["batch_id"])
+    return [batch for batch in batches if _refine_batch_id(case, batch) not in done]
 
 
-def _refine_batch(settings: Settings, case: UseCase, feed: str, *, bronze_batch: str, revision: int) -> Decision:
-    table, batch_id = case.table("silver", feed), _refine_batch_id(case, bronze_batch, revision=revision)
+def _refine_batch(settings: Settings, case: UseCase, feed: str, *, bronze_batch: str) -> Decision:
+    table, batch_id = case.table("silver", feed), _refine_batch_id(case, bronze_batch)
     contract = load_contract(table)
-    bronze = tables.read(settings, case.table("bronze", feed)).filter(pl.col("_batch_id") == bronze_batch).collect()
-    rows = case.feeds[feed](bronze)
+    rows = case.feeds[feed](_read_bronze(settings, case, feed, bronze_batch))
     report = judge(rows, contract, taken=_read_taken_keys(settings, contract, bronze_batch=bronze_batch))
     accepted, rejected = quarantine.split(rows, report)
     if report.decision.passed:
         _write_accepted(settings, contract, accepted, batch_id=batch_id)
         tables.append(settings, table + REJECTED_SUFFIX, rejected, batch_id=batch_id)
     record_report(settings, case, report, batch_id=batch_id)
-    return report.decision
+    if report.decision.passed:
+        return report.decision
+    way_out = f"A delivery that should not have come leaves the line by make withdraw BATCH={bronze_batch} BY=<name> REASON=<why>"
+    return blocked(GATE, f"{report.decision.reason}. {way_out}", report.decision.evidence)
 
 
 def _read_taken_keys(settings: Settings, contract: Contract, *, bronze_batch: str) -> pl.DataFrame | None:
@@ -88,7 +123,7 @@ def _write_accepted(settings: Settings, contract: Contract, rows: pl.DataFrame, 
         tables.append(settings, contract.table, rows, batch_id=batch_id)
 
 
-def _refine_batch_id(case: UseCase, bronze_batch: str, *, revision: int) -> str:
+def _refine_batch_id(case: UseCase, bronze_batch: str) -> str:
     """The batch id under which a bronze batch is refined; its slice is the bronze batch's own."""
     slice_name = bronze_batch.split("/", 2)[2].rsplit("/", 1)[0]
-    return build_batch_id("refine", case.name, slice_name, revision)
+    return build_batch_id("refine", case.name, slice_name)

@@ -6,6 +6,7 @@ A gap is as long as a label can take to become known. It is dropped whole, not o
 the flights of the last hours, those that have landed are the punctual ones.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,8 +35,8 @@ class Splits:
     """Three windows of labelled rows, oldest first, sorted by time and key. Instants bound `prediction_at` (UTC), ends are exclusive.
 
     Attributes:
-        train: Rows that models are fitted on.
-        validation: Rows for tuning, early stopping and calibration.
+        train: Rows that parameters are searched on.
+        validation: Rows that judge the search.
         holdout: Rows that judge; nothing is fitted or chosen on them.
         train_start: `prediction_at` of the oldest training row; `train_end` where there is none.
         train_end: End of the training rows, one gap before `validation_start`.
@@ -174,7 +175,8 @@ def _decide_names(features: FeatureSet) -> Decision:
 
 def _decide_single_features(splits: Splits, policy: Policy, features: FeatureSet, label: str) -> Decision:
     """Rate of the label per value of each feature, taken on training rows, must not rank validation rows too well."""
-    aucs = {name: _single_auc(splits, name, label) for name in features.names}
+    train, validation = (part.gather_every(max(1, part.height // _SEARCHED_ROWS)) for part in (splits.train, splits.validation))
+    aucs = {name: _single_auc(name, label, train=train, validation=validation) for name in features.names}
     suspect = {name: auc for name, auc in aucs.items() if not auc <= policy.max_feature_auc}
     strongest = max(aucs, key=lambda name: aucs[name])
     evidence = {"strongest_feature": strongest, "strongest_feature_auc": aucs[strongest]}
@@ -184,19 +186,14 @@ def _decide_single_features(splits: Splits, policy: Policy, features: FeatureSet
     return passed(GATE, f"parts are fit to train on; strongest single feature {strongest} ({aucs[strongest]:.3f})", evidence)
 
 
-def _single_auc(splits: Splits, name: str, label: str) -> float:
+def _single_auc(name: str, label: str, *, train: pl.DataFrame, validation: pl.DataFrame) -> float:
     """ROC AUC of one feature alone on validation rows, whatever the shape of its relation; nulls are a value of their own."""
-    train, validation = _thin(splits.train), _thin(splits.validation)
     place, groups = _groups(train[name], validation[name])
+    seen, judged = place[: train.height], place[train.height :]
     labels = train[label].to_numpy()
-    rates = (np.bincount(place[: train.height], weights=labels, minlength=groups) + labels.mean()) / (
-        np.bincount(place[: train.height], minlength=groups) + 1
-    )
-    return evaluation.roc_auc(labels=validation[label].to_numpy(), probabilities=rates[place[train.height :]]) or 0.5
-
-
-def _thin(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.gather_every(max(1, rows.height // _SEARCHED_ROWS))
+    rates = (np.bincount(seen, weights=labels, minlength=groups) + labels.mean()) / (np.bincount(seen, minlength=groups) + 1)
+    auc = evaluation.roc_auc(labels=validation[label].to_numpy(), probabilities=rates[judged])
+    return math.nan if auc is None else auc
 
 
 def _groups(train: pl.Series, validation: pl.Series) -> tuple[np.ndarray, int]:

@@ -11,7 +11,7 @@ from headrace.lake import runs, tables
 from headrace.lake.batches import build_batch_id, format_instant
 from headrace.lake.contracts import load_contract
 from headrace.lake.runs import Step
-from headrace.models.baseline import load_baseline
+from headrace.models.baseline import Baseline, load_baseline
 from headrace.models.candidate import DRIFT_REFERENCE, METRICS, read_candidate, read_json
 from headrace.models.scorer import load_scorer
 from headrace.monitoring import drift, performance, retraining
@@ -51,7 +51,9 @@ def append_drift(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
     if not reigns:
         return Step(decision=passed("drift", "there is no champion whose inputs could drift"), rows_read=0, rows_written=0)
     rows = tables.read(settings, case.table("gold", "features")).filter(pl.col("prediction_at") <= as_of).collect()
-    windows = list_windows(first=reigns[0].since, after=runs.read_previous_end(settings, case.name, "monitor", before=as_of), until=as_of, length=DRIFT_WINDOW)
+    windows = list_windows(
+        first=reigns[0].since, after=runs.read_previous_end(settings, case.name, "monitor", before=as_of), until=as_of, length=DRIFT_WINDOW
+    )
     read_count, written = 0, 0
     for window in windows:
         reign = _reign_during(reigns, window)
@@ -115,7 +117,7 @@ def _join_outcomes(settings: Settings, case: UseCase, predictions: pl.DataFrame,
     return pl.concat(parts) if parts else joined
 
 
-def _load_rule(settings: Settings, case: UseCase, part: pl.DataFrame):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _load_rule(settings: Settings, case: UseCase, part: pl.DataFrame) -> Baseline:
     version = versions.read(settings, case, number=part["model_version"][0])
     return load_baseline(versions.candidate_folder(settings, version))
 

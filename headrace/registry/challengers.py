@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -19,6 +20,9 @@ from headrace.models.training import build_candidate
 from headrace.registry import scoring, versions
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +49,13 @@ class Identity:
 def identify(settings: Settings, case: UseCase, *, as_of: datetime) -> Identity:
     """Name the candidate that would be built now, from what was known at `as_of` (UTC)."""
     names = [case.table("gold", "features"), *(case.table("silver", noun) for noun in case.label.inputs)]
-    found = {name: tables.read_version(settings, name) for name in names}
-    parts = {
-        "as_of": as_of,
-        "tables": {name: version for name, version in found.items() if version is not None},
-        "commit": provenance.read_commit(),
-        "code_hash": provenance.read_code_hash(),
-        "seed": settings.seed,
-    }
+    versions_read = {name: tables.read_version(settings, name) for name in names}
+    found = {name: version for name, version in versions_read.items() if version is not None}
+    commit, code_hash = provenance.read_commit(), provenance.read_code_hash()
+    parts = {"as_of": as_of, "tables": found, "commit": commit, "code_hash": code_hash, "seed": settings.seed}
     text = json.dumps({"use_case": case.name, "training": asdict(case.training), **parts}, sort_keys=True, default=str)
-    return Identity(model_id=hashlib.sha256(text.encode()).hexdigest()[:16], **parts)  # type: ignore[arg-type]
+    model_id = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return Identity(model_id=model_id, as_of=as_of, tables=found, commit=commit, code_hash=code_hash, seed=settings.seed)
 
 
 def candidate_working_folder(settings: Settings, identity: Identity) -> Path:
@@ -111,7 +112,7 @@ def register_folder(
     )
 
 
-def _build_signature(case: UseCase):  # type: ignore[no-untyped-def]  # noqa: ANN202 - MLflow is imported only where it is used
+def _build_signature(case: UseCase) -> "ModelSignature":
     """Inputs by name and type, so that a model that is called with other columns refuses; null is allowed, as in the table."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema

@@ -29,7 +29,9 @@ def append_predictions(settings: Settings, case: UseCase, *, as_of: datetime, re
     rows = due.collect()
     scored = score(settings, case, history.join_reigns(rows, history.read_reigns(settings, case)).filter(pl.col("model_version").is_not_null()))
     predictions = scored.with_columns(pl.lit(as_of).cast(UTC_MICROSECONDS).alias("_as_of"))
-    written = tables.append(settings, table, predictions, batch_id=build_batch_id("score", case.name, format_instant(as_of), revision))
+    # A higher revision takes the place of the slice's rows; the first one finds none.
+    batch_id = build_batch_id("score", case.name, format_instant(as_of), revision)
+    written = tables.replace(settings, table, predictions, where={"_as_of": as_of}, batch_id=batch_id)
     reason = (
         f"{written.rows} of {rows.height} rows scored; the others were due before the first champion"
         if written.rows < rows.height

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from headrace import use_case as use_cases
-from headrace.errors import SourceError
+from headrace.errors import BatchError, SourceError
 from headrace.lake import ingestion, refinement, tables
 from headrace.lake.landing import LandingFolder
 from headrace.settings import Settings, load_settings
@@ -118,6 +118,34 @@ def test_too_many_unknown_carriers_stop_the_line_and_write_why(settings, case, l
     assert (count(settings, BRONZE), count(settings, SILVER)) == (good.height, 0)
     verdicts = tables.read(settings, "metrics.data_quality").filter(~pl.col("is_passed")).collect()
     assert "batch_verdict" in verdicts["expectation"].to_list()
+
+
+def test_a_blocked_batch_that_a_person_withdraws_lets_the_line_go_on_and_loses_no_row(settings, case, land, good):
+    land(good.with_columns(pl.lit("ZZ").alias("carrier")), "wrong.csv")
+    decision = run(settings, case).decision
+    batch = decision.reason.split("BATCH=")[1].split()[0]
+    refinement.withdraw_batch(settings, case, bronze_batch=batch, by="ada", reason="carrier codes were masked")
+    land(good, "right.csv")
+    assert run(settings, case).decision.passed
+    rejected = tables.read(settings, REJECTED).collect()
+    assert set(rejected["_expectation"]) == {"withdrawn"}
+    assert (count(settings, SILVER), rejected.height, count(settings, BRONZE)) == (good.height, good.height, 2 * good.height)
+    with pytest.raises(BatchError, match="withdrawn before"):
+        refinement.withdraw_batch(settings, case, bronze_batch=batch, by="ada", reason="again")
+
+
+@pytest.mark.parametrize(("batch", "by"), [("ingest/flight_delay/nothing/1", "ada"), ("'; drop", "ada")])
+def test_only_a_batch_that_exists_can_be_withdrawn(settings, case, batch, by):
+    with pytest.raises(BatchError, match="no bronze batch"):
+        refinement.withdraw_batch(settings, case, bronze_batch=batch, by=by, reason="wrong")
+
+
+def test_a_blocked_batch_is_judged_anew_once_code_or_contract_are_mended(settings, case, land, good):
+    land(good.with_columns(-pl.col("distance")))
+    assert not run(settings, case).decision.passed
+    mended = replace(case, feeds={**case.feeds, FEED: lambda rows: case.feeds[FEED](rows).with_columns(pl.col("distance_km").abs())})
+    assert refinement.refine_feed(settings, mended, FEED, as_of=AS_OF).decision.passed
+    assert count(settings, SILVER) == good.height
 
 
 def test_repeated_keys_are_quarantined_within_a_file_and_across_files(settings, case, land, good):

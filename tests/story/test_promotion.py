@@ -2,12 +2,15 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from polars.testing import assert_frame_equal
 
 from headrace.decisions import decide_all
 from headrace.errors import CandidateError, RegistryError
+from headrace.features import refresh
 from headrace.lake import tables
 from headrace.registry import history, promotion, versions
 from tests.story.conftest import TRAINED_AS_OF
@@ -58,7 +61,7 @@ def test_a_worse_model_is_turned_away_and_the_champion_stays(bench):
     good = bench.register("a")
     judge(bench, good)
     bad = bench.register("b", spoil=flip)
-    verdict = judge(bench, bad)
+    verdict = judge(replace(bench, case=replace(bench.case, policy=replace(bench.case.policy, min_gain=0.0))), bad)
     assert not verdict.passed
     assert champion(bench) == good.number
     assert versions.read(bench.settings, bench.case, number=bad.number).tags["stage"] == "archived"
@@ -120,3 +123,11 @@ def test_a_loaded_version_predicts_through_mlflow_what_headrace_predicts(bench):
     model = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.number}")
     frame = rows.select("features_version", *bench.case.features.names).to_pandas()
     assert np.array_equal(model.predict(frame), scorer.predict(rows))
+
+
+def test_a_higher_revision_of_a_slice_takes_the_place_of_its_rows(bench):
+    gold = "gold.flight_delay_features"
+    before = tables.read(bench.settings, gold).collect()
+    refresh.append_features(bench.settings, bench.case, as_of=TRAINED_AS_OF, revision=2)
+    after = tables.read(bench.settings, gold).collect()
+    assert_frame_equal(before, after, check_row_order=False)
