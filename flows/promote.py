@@ -2,7 +2,7 @@
 
 Reads   registry  <use_case>@challenger, @champion; gold.<use_case>_features, metrics.approvals
 Writes  metrics.model_comparisons, metrics.promotions, metrics.pipeline_runs; registry  aliases, tags, descriptions
-Gate    compliance, comparison on the same rows, approval
+Gate    order in time, compliance, comparison on the same rows, approval
 Run     make promote USE_CASE=flight_delay ENV=dev AS_OF=2013-07-01
 """
 
@@ -16,7 +16,16 @@ from headrace.decisions import decide_all
 from headrace.lake import runs
 from headrace.settings import load_settings
 from tasks.clock import read_as_of
-from tasks.promote import decide_approval, decide_comparison, decide_compliance, finish_promotions, read_challenger, read_verdict, record_verdict
+from tasks.promote import (
+    decide_approval,
+    decide_comparison,
+    decide_compliance,
+    decide_order,
+    finish_promotions,
+    read_challenger,
+    read_verdict,
+    record_verdict,
+)
 from tasks.stage import StageResult, end_stage, end_without_challenger
 
 
@@ -36,6 +45,11 @@ def promote(use_case: str, as_of: datetime | None = None) -> StageResult | State
     # A run that died after its verdict left a row, which is obeyed, not made again.
     verdict = read_verdict(settings, case, challenger)
     if verdict is None:
+        # History is not rewritten: a champion in the past would not be the one that made the predictions there.
+        order = decide_order(settings, case, as_of=as_of)
+        if not order.passed:
+            return end_stage(settings, run, [], verdict=order)
+
         # Two machines judge before a person is asked. Without a champion, the opponent is the business rule of the use case.
         judged = decide_all("promotion", [decide_compliance(settings, case, challenger), decide_comparison(settings, case, challenger, as_of=as_of)])
         approval = decide_approval(settings, case, challenger)

@@ -31,6 +31,12 @@ def read_verdict(settings: Settings, case: UseCase, challenger: Version) -> Deci
 
 
 @task(**STORE)
+def decide_order(settings: Settings, case: UseCase, *, as_of: datetime) -> Decision:
+    """Whether no decision was made later than this one would be."""
+    return promotion.decide_order(settings, case, as_of=as_of)
+
+
+@task(**STORE)
 def decide_compliance(settings: Settings, case: UseCase, challenger: Version) -> Decision:
     """Whether the version carries all that its use case and governance ask for."""
     return promotion.decide_compliance(settings, case, challenger)

@@ -75,6 +75,17 @@ def decide_comparison(settings: Settings, case: UseCase, challenger: versions.Ve
     return verdict
 
 
+def decide_order(settings: Settings, case: UseCase, *, as_of: datetime) -> Decision:
+    """Block a verdict as of an instant (UTC) before the newest decision: a champion put into the past would change what was predicted since."""
+    decided = history.read_promotions(settings, case)["as_of"].to_list()
+    if decided and as_of < max(decided):
+        newest = f"{max(decided):%Y-%m-%d %H:%M}Z"
+        return blocked(
+            "order", f"a decision as of {newest} exists, so none can be made as of {as_of:%Y-%m-%d %H:%M}Z; promote as of {newest} or later"
+        )
+    return passed("order", "no later decision exists")
+
+
 def decide_approval(settings: Settings, case: UseCase, challenger: versions.Version) -> Decision:
     """Pass where the environment promotes on its own, or where a person's approval names this very version; block otherwise."""
     if settings.approval == "automatic":

@@ -15,8 +15,8 @@ from tests.lake import writers
 
 WRITERS = 4
 
-# Without the check and the commit on one handle, four rounds of ten let a batch in twice.
-ROUNDS = 6
+# Without the check and the commit on one handle, about every second round lets a batch in twice (17 to 25 of 40).
+ROUNDS = 4
 
 
 def assert_written_once(settings, table, is_new, *, rows):

@@ -153,6 +153,7 @@ drain.drain(tiny_settings(Path(sys.argv[1])), TINY)
 """
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("death", DEATHS)
 def test_drain_killed_and_run_again_leaves_the_same_table(settings: Settings, death: str) -> None:
     requests = [logged_rows(request_id, count=2) for request_id in "abcde"]
@@ -166,6 +167,7 @@ def test_drain_killed_and_run_again_leaves_the_same_table(settings: Settings, de
     assert list_segments(log_folder(settings, TINY.name)) == []
 
 
+@pytest.mark.story
 def test_two_drains_at_once_write_each_row_once(settings: Settings) -> None:
     for request_id in "abcdef":
         write_segment(settings, logged_rows(request_id), logged_rows("same"))

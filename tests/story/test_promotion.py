@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,15 @@ def test_a_champion_whose_files_are_gone_is_no_verdict_about_the_challenger(benc
         promotion.decide_comparison(bench.settings, bench.case, second, as_of=TRAINED_AS_OF)
     assert history.read_decision(bench.settings, bench.case, model_id="b") is None
     assert champion(bench) == first.number
+
+
+def test_a_verdict_cannot_be_put_into_the_past(bench):
+    judge(bench, bench.register("a"))
+    earlier = TRAINED_AS_OF - timedelta(days=1)
+    decision = promotion.decide_order(bench.settings, bench.case, as_of=earlier)
+    assert not decision.passed
+    assert "2013-02-15" in decision.reason
+    assert promotion.decide_order(bench.settings, bench.case, as_of=TRAINED_AS_OF).passed
 
 
 def test_an_unreachable_registry_is_no_verdict_either(bench):
