@@ -8,17 +8,23 @@ from headrace.lake import runs
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
+# Stages whose slices follow one another.
+MOVING = ("ingest", "refine", "featurize", "score", "monitor", "retrain")
+
 
 def read_as_of(settings: Settings, case: UseCase, flow: str, as_of: datetime | None) -> datetime:
     """The instant (UTC) that a run stands for.
 
-    Given, it is taken as it is (without an offset: as UTC). Left out, the clock answers once: `wall` says the run's scheduled
-    start, which a rerun keeps; `replay` says the first declared tick that this flow has not finished, or the last one.
+    Given, it is taken as it is (without an offset: as UTC). Left out, the clock answers once. `wall` says the run's scheduled
+    start, which a rerun keeps. `replay` sends a stage that moves data on to the first declared tick it has not finished, and
+    everything else (train, promote, rollback) to the present of the replay: the newest tick whose data are in.
     """
     if as_of is not None:
         return as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
     if settings.clock == "wall":
         return datetime.fromisoformat(str(flow_run.scheduled_start_time)).astimezone(UTC).replace(microsecond=0)
+    if flow not in MOVING:
+        return max(runs.read_finished(settings, case.name, "ingest")["as_of"].to_list(), default=case.replay.ticks[0])
     finished = set(runs.read_finished(settings, case.name, flow)["as_of"])
     return next((tick for tick in case.replay.ticks if tick not in finished), case.replay.ticks[-1])
 

@@ -27,7 +27,7 @@ def draw_all(facts: Facts, case: UseCase, *, outcomes: pl.DataFrame, history_sta
     """
     return {
         "timeline": draw_timeline(facts, history_start=history_start),
-        "weeks": draw_weeks(facts, outcomes),
+        "windows": draw_windows(facts, outcomes),
         "drift": draw_drift(facts, case),
         "gains": draw_gains(facts, case),
         "reliability": draw_reliability(outcomes),
@@ -66,15 +66,15 @@ def draw_timeline(facts: Facts, *, history_start: datetime | None) -> Markup | N
     return plots.draw_timeline(history=history, reigns=reigns, lanes=lanes)
 
 
-def draw_weeks(facts: Facts, outcomes: pl.DataFrame) -> Markup | None:
-    """Log loss, AUC and label rate of every week that was judged."""
-    weekly = _merge_versions(facts.performance)
-    if weekly.is_empty() or facts.as_of is None:
+def draw_windows(facts: Facts, outcomes: pl.DataFrame) -> Markup | None:
+    """Log loss, AUC and label rate of every window that was judged."""
+    windowly = _merge_versions(facts.performance)
+    if windowly.is_empty() or facts.as_of is None:
         return None
-    weeks = [start.astimezone(UTC) + (end - start) / 2 for start, end in weekly.select("window_start", "window_end").iter_rows()]
+    windows = [start.astimezone(UTC) + (end - start) / 2 for start, end in windowly.select("window_start", "window_end").iter_rows()]
 
     def series(name: str, kind: str, metric: str) -> Series:
-        return Series(name=name, kind=kind, values=weekly[f"live/{metric}"].to_list())
+        return Series(name=name, kind=kind, values=windowly[f"live/{metric}"].to_list())
 
     panels = [
         Panel(
@@ -82,24 +82,24 @@ def draw_weeks(facts: Facts, outcomes: pl.DataFrame) -> Markup | None:
             series=[series("champion", "champion", "log_loss"), series("business rule", "rule", "baseline_log_loss")],
             shaded=True,
         ),
-        Panel(name="ROC AUC: more is better", series=[series("champion", "champion", "roc_auc"), _rule_auc(outcomes, weekly)]),
+        Panel(name="ROC AUC: more is better", series=[series("champion", "champion", "roc_auc"), _rule_auc(outcomes, windowly)]),
         Panel(
             name="Label rate: how often it happened, and how often it was expected",
             series=[series("happened", "observed", "label_rate_fraction"), series("expected", "champion", "prediction_mean_fraction")],
             percent=True,
         ),
     ]
-    return plots.draw_weeks(
-        first=weekly["window_start"][0].astimezone(UTC),
+    return plots.draw_windows(
+        first=windowly["window_start"][0].astimezone(UTC),
         last=facts.as_of,
-        weeks=weeks,
+        windows=windows,
         panels=panels,
         changes={reign.since: f"v{reign.version}" for reign in facts.reigns},
     )
 
 
 def _merge_versions(performance: pl.DataFrame) -> pl.DataFrame:
-    """One row per week: where two versions shared it, the mean of their figures by rows."""
+    """One row per window: where two versions shared it, the mean of their figures by rows."""
     figures = [name for name in performance.columns if name.startswith("live/")]
     weights = pl.col("row_count").cast(pl.Float64)
 
@@ -110,10 +110,10 @@ def _merge_versions(performance: pl.DataFrame) -> pl.DataFrame:
     return performance.group_by("window_start", "window_end").agg(*(mean(name) for name in figures)).sort("window_start")
 
 
-def _rule_auc(outcomes: pl.DataFrame, weekly: pl.DataFrame) -> Series:
-    """AUC of the business rule in the same weeks; its rows are no metric of any table, for the policy does not need them."""
+def _rule_auc(outcomes: pl.DataFrame, windowly: pl.DataFrame) -> Series:
+    """AUC of the business rule in the same windows; its rows are no metric of any table, for the policy does not need them."""
     values: list[float | None] = []
-    for start, end in weekly.select("window_start", "window_end").iter_rows():
+    for start, end in windowly.select("window_start", "window_end").iter_rows():
         rows = outcomes.filter(pl.col("prediction_at").is_between(start, end, closed="left") & pl.col(RULE).is_not_null())
         values.append(evaluation.roc_auc(labels=rows[LABEL].to_numpy(), probabilities=rows[RULE].to_numpy()))
     return Series(name="business rule", kind="rule", values=values)

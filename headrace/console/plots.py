@@ -99,28 +99,29 @@ def _draw_marks(scale: TimeScale, marks: Sequence[Mark], *, middle: float) -> li
     return parts
 
 
-def draw_weeks(*, first: datetime, last: datetime, weeks: Sequence[datetime], panels: Sequence[Panel], changes: Mapping[datetime, str]) -> Markup:
-    """Lines over the weeks, panel under panel, with a stroke where another version took over."""
+def draw_windows(*, first: datetime, last: datetime, windows: Sequence[datetime], panels: Sequence[Panel], changes: Mapping[datetime, str]) -> Markup:
+    """Lines over the windows, panel under panel, with a stroke where another version took over."""
     scale = TimeScale(first, last, LEFT - 44, WIDTH - RIGHT)
     parts, height = [], len(panels) * (_PANEL + _PANEL_GAP)
     for number, panel in enumerate(panels):
         top = number * (_PANEL + _PANEL_GAP) + 26
         parts.append(text(0, top - 12, panel.name, class_="panel"))
         parts.append(month_axis(scale, top=top, bottom=top + _PANEL, labelled=number == len(panels) - 1))
-        parts.append(_draw_panel(scale, weeks, panel, top=top))
+        parts.append(_draw_panel(scale, windows, panel, top=top))
         parts += [_draw_change(scale(at), name if number == 0 else "", top=top) for at, name in changes.items() if first <= at < last]
-    return drawing(*parts, height=height, label="Weekly live performance: " + "; ".join(panel.name for panel in panels) + ".")
+    return drawing(*parts, height=height, label="Live performance: " + "; ".join(panel.name for panel in panels) + ".")
 
 
 def _draw_change(x: float, name: str, *, top: float) -> str:
     return line(x, top, x, top + _PANEL, class_="change") + text(x + 4, top + 11, name, class_="tick")
 
 
-def _draw_panel(scale: TimeScale, weeks: Sequence[datetime], panel: Panel, *, top: float) -> str:
+def _draw_panel(scale: TimeScale, windows: Sequence[datetime], panel: Panel, *, top: float) -> str:
     axis = fit_scale([value for series in panel.series for value in series.values], start=top + _PANEL, end=top)
     parts = [_draw_ticks(axis, left=scale.start, right=scale.end, percent=panel.percent)]
     drawn = [
-        [None if value is None else (scale(week), axis(value)) for week, value in zip(weeks, series.values, strict=True)] for series in panel.series
+        [None if value is None else (scale(window), axis(value)) for window, value in zip(windows, series.values, strict=True)]
+        for series in panel.series
     ]
     if panel.shaded and len(drawn) > 1:
         both = [(first, second) for first, second in zip(drawn[0], drawn[1], strict=True) if first and second]
@@ -130,13 +131,13 @@ def _draw_panel(scale: TimeScale, weeks: Sequence[datetime], panel: Panel, *, to
         parts += [
             element(
                 "circle",
-                title(f"{series.name}, week of {week:%d %b %Y}: {_figure(value, percent=panel.percent)}"),
+                title(f"{series.name}, window around {window:%d %b %Y}: {_figure(value, percent=panel.percent)}"),
                 cx=point[0],
                 cy=point[1],
                 r=2.4,
                 class_=f"dot {series.kind}",
             )
-            for week, value, point in zip(weeks, series.values, points, strict=True)
+            for window, value, point in zip(windows, series.values, points, strict=True)
             if point is not None and value is not None
         ]
     ends = [(series, next(point for point in reversed(points) if point)) for series, points in zip(panel.series, drawn, strict=True) if any(points)]

@@ -138,7 +138,7 @@ class TestPage:
             assert claim in words
 
     def test_every_plot_is_there(self, page):
-        names = ("Timeline", "Gain in log loss", "Weekly live performance", "Drift of each feature", "Reliability", "Seconds of each stage")
+        names = ("Timeline", "Gain in log loss", "Live performance", "Drift of each feature", "Reliability", "Seconds of each stage")
         assert all(f'aria-label="{name}' in page for name in names)
 
     def test_it_needs_nothing_from_elsewhere_and_runs_nothing(self, page):
@@ -166,7 +166,7 @@ class TestPage:
         page = story.render_story(load_settings("dev", home=tmp_path, variables={}), CASE)
         for sentence in (
             "There is no champion yet",
-            "No week has been judged yet",
+            "No window of 14 days has been judged yet",
             "No drift has been measured yet",
             "No batch has been judged yet",
             "No stage has run yet",

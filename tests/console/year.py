@@ -85,8 +85,8 @@ def write_runs(settings: Settings) -> None:
 
 
 def write_measures(settings: Settings) -> None:
-    """Twelve weeks of figures from April on, one window of drift in both views, and the judgement of one weather batch, done twice."""
-    week = timedelta(days=7)
+    """Six windows of figures from April on, one window of drift in both views, and the judgement of one weather batch, done twice."""
+    length = CASE.policy.window
     values = {
         "live/log_loss": 0.5,
         "live/baseline_log_loss": 0.55,
@@ -95,9 +95,9 @@ def write_measures(settings: Settings) -> None:
         "live/prediction_mean_fraction": 0.25,
     }
     everything = {"slice_column": "all", "slice_value": "all", "model_version": 1, "row_count": 100}
-    weeks = [at(4) + number * week for number in range(12)]
+    starts = [at(4) + number * length for number in range(6)]
     measured = [
-        {"window_start": start, "window_end": start + week, "metric": m, "value": v} | everything for start in weeks for m, v in values.items()
+        {"window_start": start, "window_end": start + length, "metric": m, "value": v} | everything for start in starts for m, v in values.items()
     ]
     append(settings, "metrics.model_performance", measured)
     window = {"window_start": at(4), "window_end": at(4, 29), "metric": "psi", "threshold": 0.25, "current_count": 100, "reference_count": 100}

@@ -1,0 +1,45 @@
+"""The replay clock: which instant a run without `as_of` stands for."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from headrace import use_case as use_cases
+from headrace.decisions import passed
+from headrace.lake import runs
+from tasks.clock import read_as_of, read_open_ticks
+
+CASE = use_cases.load("flight_delay")
+FIRST, SECOND, THIRD = CASE.replay.ticks[:3]
+
+
+def finish(settings, flow, *ticks):
+    for tick in ticks:
+        run = runs.begin(settings, CASE.name, flow, as_of=tick)
+        runs.finish(settings, run, passed(flow, "done"), counts={}, prefect_run_id="")
+
+
+def test_a_given_instant_is_taken_as_it_is(settings):
+    naive = datetime(2013, 7, 1)  # noqa: DTZ001 - a person may leave the offset out
+    assert read_as_of(settings, CASE, "train", naive) == datetime(2013, 7, 1, tzinfo=UTC)
+
+
+def test_a_stage_that_moves_data_goes_to_its_first_open_tick(settings):
+    finish(settings, "ingest", FIRST, SECOND)
+    finish(settings, "refine", FIRST)
+    assert read_as_of(settings, CASE, "ingest", None) == THIRD
+    assert read_as_of(settings, CASE, "refine", None) == SECOND
+
+
+@pytest.mark.parametrize("flow", ["train", "promote", "rollback"])
+def test_a_decision_is_made_in_the_present_of_the_replay(settings, flow):
+    assert read_as_of(settings, CASE, flow, None) == FIRST
+    finish(settings, "ingest", FIRST, SECOND)
+    finish(settings, "train", FIRST)
+    assert read_as_of(settings, CASE, flow, None) == SECOND
+
+
+def test_a_finished_tick_is_not_open_and_later_ones_wait_for_their_time(settings):
+    runs.record_tick(settings, CASE.name, FIRST)
+    assert read_open_ticks(settings, CASE, until=THIRD) == [SECOND, THIRD]
+    assert read_open_ticks(settings, CASE, until=FIRST) == []
