@@ -12,6 +12,7 @@ from typing import Any, Literal
 import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from yaml.constructor import ConstructorError
 
 from headrace.errors import ContractError
 from headrace.lake import catalog
@@ -141,7 +142,7 @@ class _Loader(yaml.CSafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         if repeated := sorted({str(key) for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(None, None, f"key written twice: {', '.join(repeated)}", node.start_mark)
+            raise ConstructorError(None, None, f"key written twice: {', '.join(repeated)}", node.start_mark)
         return super().construct_mapping(node, deep=deep)
 
 
