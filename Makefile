@@ -37,7 +37,7 @@ look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE"
 need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(name)=, for example: $(2)' >&2; exit 2; };)
 
 .PHONY: help run story quality summary tables results \
-	ingest refine featurize train promote score monitor retrain lifecycle approve rollback \
+	ingest refine featurize train promote score monitor retrain lifecycle approve withdraw rollback \
 	serve drain ui-mlflow ui-prefect reset \
 	test check lint format types imports docs docs-check ci bench-lifecycle install
 
@@ -47,7 +47,7 @@ help: ## List these verbs
 	@printf '\nValues: ENV=dev USE_CASE=flight_delay (where you name none), AS_OF=2013-07-01, REVISION=2. More: docs/reference/verbs.md\n'
 
 run: $(RUN) ## Install what is missing, then the whole lifecycle of a use case; what is done is not done again
-	@$(PYTHON) -m flows lifecycle --use-case "$$USE_CASE" $(ended)
+	@$(PYTHON) -m flows lifecycle --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"} $(ended)
 
 test: $(DEV) ## Install what is missing, then all tests; TESTS=tests/lake for some
 	@$(PYTHON) -m pytest -n 2 --dist worksteal -q "$$TESTS"

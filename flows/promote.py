@@ -46,7 +46,7 @@ def promote(use_case: str, as_of: datetime | None = None) -> StageResult | State
     verdict = read_verdict(settings, case, challenger)
     if verdict is None:
         # History is not rewritten: a champion in the past would not be the one that made the predictions there.
-        order = decide_order(settings, case, as_of=as_of)
+        order = decide_order(settings, case, challenger, as_of=as_of)
         if not order.passed:
             return end_stage(settings, run, [], verdict=order)
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from prefect.runtime import flow_run
 
+from headrace.errors import UseCaseError
 from headrace.lake import runs
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -20,7 +21,7 @@ def read_as_of(settings: Settings, case: UseCase, flow: str, as_of: datetime | N
     everything else (train, promote, rollback) to the present of the replay: the newest tick whose data are in.
     """
     if as_of is not None:
-        return as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
+        return _check_not_future(settings, case, as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC))
     if settings.clock == "wall":
         return datetime.fromisoformat(str(flow_run.scheduled_start_time)).astimezone(UTC).replace(microsecond=0)
     if flow not in MOVING:
@@ -36,3 +37,13 @@ def read_open_ticks(settings: Settings, case: UseCase, *, until: datetime | None
     finished = set(runs.read_ticks(settings, case.name))
     limit = until if until is None or until.tzinfo else until.replace(tzinfo=UTC)
     return [tick for tick in case.replay.ticks if tick not in finished and (limit is None or tick <= limit)]
+
+
+def _check_not_future(settings: Settings, case: UseCase, as_of: datetime) -> datetime:
+    """A slice that ends in the future would be finished before its rows exist, and every slice before it with it."""
+    end = case.replay.ticks[-1] if settings.clock == "replay" else datetime.now(UTC)
+    if as_of > end:
+        raise UseCaseError(
+            f"AS_OF {as_of:%Y-%m-%d %H:%M}Z lies after {end:%Y-%m-%d %H:%M}Z, the end of what the {settings.clock} clock knows; name an earlier instant"
+        )
+    return as_of

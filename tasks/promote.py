@@ -31,9 +31,9 @@ def read_verdict(settings: Settings, case: UseCase, challenger: Version) -> Deci
 
 
 @task(**STORE)
-def decide_order(settings: Settings, case: UseCase, *, as_of: datetime) -> Decision:
-    """Whether no decision was made later than this one would be."""
-    return promotion.decide_order(settings, case, as_of=as_of)
+def decide_order(settings: Settings, case: UseCase, challenger: Version, *, as_of: datetime) -> Decision:
+    """Whether the version was built by then, and no decision was made later."""
+    return promotion.decide_order(settings, case, challenger, as_of=as_of)
 
 
 @task(**STORE)

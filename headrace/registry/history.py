@@ -112,7 +112,8 @@ def record_rollback(settings: Settings, case: UseCase, *, as_of: datetime, by: s
             f"{versions.model_name(settings, case)} has no previous champion to return to: it has had {len(reigns)}. Train and promote another"
         )
     version = versions.read(settings, case, number=number)
-    since = max(as_of, reigns[-1].since)
+    # Never before a decision that stands: what was predicted until then stays its champion's.
+    since = max(as_of, *read_promotions(settings, case)["as_of"].to_list())
     verdict = Decision(gate="rollback", passed=True, reason=reason)
     row = _build_promotion(settings, case, action="rollback", version=version, as_of=since, verdict=verdict, approver=by)
     batch_id = build_batch_id("rollback", case.name, f"reign-{len(reigns)}-of-version-{reigns[-1].version}")
@@ -144,7 +145,16 @@ def find_approval(settings: Settings, case: UseCase, *, version: versions.Versio
 
 
 def record_approval(settings: Settings, case: UseCase, *, version: versions.Version, approver: str, reason: str, approved_at: datetime) -> None:
-    """Write that a person wants a version to become champion if it passes the gates."""
+    """Write that a person wants a version to become champion if it passes the gates.
+
+    Raises:
+        RegistryError: The version has its verdict, or its approval, already.
+    """
+    if read_decision(settings, case, model_id=version.model_id) is not None:
+        raise RegistryError(f"version {version.number} of {version.name} has its verdict already; only a version that waits can be approved")
+    earlier = find_approval(settings, case, version=version)
+    if earlier is not None:
+        raise RegistryError(f"version {version.number} of {version.name} was approved by {earlier} already; promote takes it from there")
     row = {
         "use_case": case.name,
         "model_version": version.number,

@@ -75,8 +75,17 @@ def decide_comparison(settings: Settings, case: UseCase, challenger: versions.Ve
     return verdict
 
 
-def decide_order(settings: Settings, case: UseCase, *, as_of: datetime) -> Decision:
-    """Block a verdict as of an instant (UTC) before the newest decision: a champion put into the past would change what was predicted since."""
+def decide_order(settings: Settings, case: UseCase, challenger: versions.Version, *, as_of: datetime) -> Decision:
+    """Block a verdict as of an instant (UTC) before the newest decision, or before the challenger was built.
+
+    A champion put into the past would change who predicted what since, or predict with what it learned later.
+    """
+    built = read_candidate(versions.candidate_folder(settings, challenger)).as_of
+    if as_of < built:
+        return blocked(
+            "order",
+            f"version {challenger.number} was built as of {built:%Y-%m-%d %H:%M}Z, so it cannot reign from {as_of:%Y-%m-%d %H:%M}Z; promote later",
+        )
     decided = history.read_promotions(settings, case)["as_of"].to_list()
     if decided and as_of < max(decided):
         newest = f"{max(decided):%Y-%m-%d %H:%M}Z"

@@ -4,7 +4,8 @@ from datetime import datetime
 
 import polars as pl
 
-from headrace.decisions import passed
+from headrace.decisions import blocked, passed
+from headrace.errors import CandidateError
 from headrace.features.materialize import feature_hashes
 from headrace.lake import tables
 from headrace.lake.batches import build_batch_id, format_instant
@@ -27,7 +28,11 @@ def append_predictions(settings: Settings, case: UseCase, *, as_of: datetime, re
     due = tables.read(settings, case.table("gold", "features")).filter(pl.col("prediction_at") <= as_of)
     due = due.filter(pl.col("prediction_at") > after) if after is not None else due
     rows = due.collect()
-    scored = score(settings, case, history.join_reigns(rows, history.read_reigns(settings, case)).filter(pl.col("model_version").is_not_null()))
+    reigned = history.join_reigns(rows, history.read_reigns(settings, case)).filter(pl.col("model_version").is_not_null())
+    try:
+        scored = score(settings, case, reigned)
+    except CandidateError as error:
+        return Step(decision=blocked("score", str(error)), rows_read=rows.height, rows_written=0)
     predictions = scored.with_columns(pl.lit(as_of).cast(UTC_MICROSECONDS).alias("_as_of"))
     # A higher revision takes the place of the slice's rows; the first one finds none.
     batch_id = build_batch_id("score", case.name, format_instant(as_of), revision)

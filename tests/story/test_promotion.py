@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from polars.testing import assert_frame_equal
 
-from headrace.decisions import decide_all
+from headrace.decisions import blocked, decide_all
 from headrace.errors import CandidateError, RegistryError
 from headrace.features import refresh
 from headrace.lake import tables
@@ -105,12 +105,17 @@ def test_a_champion_whose_files_are_gone_is_no_verdict_about_the_challenger(benc
 
 
 def test_a_verdict_cannot_be_put_into_the_past(bench):
-    judge(bench, bench.register("a"))
-    earlier = TRAINED_AS_OF - timedelta(days=1)
-    decision = promotion.decide_order(bench.settings, bench.case, as_of=earlier)
-    assert not decision.passed
-    assert "2013-02-15" in decision.reason
-    assert promotion.decide_order(bench.settings, bench.case, as_of=TRAINED_AS_OF).passed
+    version = bench.register("a")
+    early = promotion.decide_order(bench.settings, bench.case, version, as_of=TRAINED_AS_OF - timedelta(days=1))
+    assert not early.passed
+    assert "was built as of 2013-02-15" in early.reason
+    assert promotion.decide_order(bench.settings, bench.case, version, as_of=TRAINED_AS_OF).passed
+
+    decided = blocked("promotion", "for the test")
+    history.record_verdict(bench.settings, bench.case, bench.register("b"), decided, as_of=TRAINED_AS_OF + timedelta(days=9), approver=None)
+    late = promotion.decide_order(bench.settings, bench.case, version, as_of=TRAINED_AS_OF)
+    assert not late.passed
+    assert "a decision as of 2013-02-24" in late.reason
 
 
 def test_an_unreachable_registry_is_no_verdict_either(bench):

@@ -6,6 +6,7 @@ import pytest
 
 from headrace import use_case as use_cases
 from headrace.decisions import passed
+from headrace.errors import UseCaseError
 from headrace.lake import runs
 from tasks.clock import read_as_of, read_open_ticks
 
@@ -43,3 +44,13 @@ def test_a_finished_tick_is_not_open_and_later_ones_wait_for_their_time(settings
     runs.record_tick(settings, CASE.name, FIRST)
     assert read_open_ticks(settings, CASE, until=THIRD) == [SECOND, THIRD]
     assert read_open_ticks(settings, CASE, until=FIRST) == []
+
+
+def test_an_instant_after_the_end_of_the_replay_is_refused(settings):
+    with pytest.raises(UseCaseError, match="lies after 2014-01-01"):
+        read_as_of(settings, CASE, "ingest", datetime(2031, 1, 1, tzinfo=UTC))
+
+
+def test_an_instant_in_the_future_is_refused_on_a_wall_clock(settings):
+    with pytest.raises(UseCaseError, match="lies after"):
+        read_as_of(settings.model_copy(update={"clock": "wall"}), CASE, "ingest", datetime(2999, 1, 1, tzinfo=UTC))
