@@ -43,7 +43,6 @@ def _check_not_future(settings: Settings, case: UseCase, as_of: datetime) -> dat
     """A slice that ends in the future would be finished before its rows exist, and every slice before it with it."""
     end = case.replay.ticks[-1] if settings.clock == "replay" else datetime.now(UTC)
     if as_of > end:
-        raise UseCaseError(
-            f"AS_OF {as_of:%Y-%m-%d %H:%M}Z lies after {end:%Y-%m-%d %H:%M}Z, the end of what the {settings.clock} clock knows; name an earlier instant"
-        )
+        known = f"{end:%Y-%m-%d %H:%M}Z, the end of what the {settings.clock} clock knows"
+        raise UseCaseError(f"AS_OF {as_of:%Y-%m-%d %H:%M}Z lies after {known}; name an earlier instant")
     return as_of
