@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from headrace import process
@@ -29,6 +30,7 @@ _HEAVY = ("mlflow", "lightgbm", "sklearn.linear_model", "great_expectations", "e
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code; a person's mistake ends in one sentence, not in a traceback."""
     options = _parse(sys.argv[1:] if arguments is None else arguments)
+    log: Path | None = None
     try:
         settings = load_settings()
         use_cases.load(options.use_case)
