@@ -19,17 +19,17 @@ HOST = "127.0.0.1"
 def main() -> int:
     """Become the chosen server; a person's mistake ends in one sentence."""
     parser = argparse.ArgumentParser(prog="python -m tools.ui", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("library", choices=("mlflow", "prefect"))
+    parser.add_argument("pages", choices=("mlflow", "prefect"))
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
     try:
         settings = load_settings()
         process.prepare(settings)
-        command, variables = build_mlflow(settings, options.port) if options.library == "mlflow" else build_prefect(options.port)
+        command, variables = build_mlflow(settings, options.port) if options.pages == "mlflow" else build_prefect(options.port)
     except HeadraceError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return error.exit_code
-    sys.stdout.write(f"{options.library} of {settings.environment}: http://{HOST}:{options.port}  (Ctrl-C ends it)\n")
+    sys.stdout.write(f"{options.pages} of {settings.environment}: http://{HOST}:{options.port}  (Ctrl-C ends it)\n")
     sys.stdout.flush()
     executable = Path(sys.executable).with_name(command[0])
     os.execve(executable, [str(executable), *command[1:]], {**os.environ, **variables})  # noqa: S606 - no shell, our own interpreter's folder
