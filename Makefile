@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # Values reach the commands below through the environment, never as text of a command, so nothing in them can be run.
-VALUES := ENV USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS
+VALUES := ENV USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS EVIDENCE NAME FROM
 $(foreach name,$(VALUES) HEADRACE_ENV HEADRACE_HOME,$(if $(findstring $$,$(value $(name))),$(error $(name) holds a dollar sign, which make would expand; write it without)))
 
 # They count on make's command line only: a shell may have an ENV, a PORT or a VERSION of its own that means something else.
@@ -33,10 +33,11 @@ DEV := .venv/.installed-dev
 # Ends with the verb's own exit code as a line, because make itself always leaves with 2.
 ended = || { code=$$?; echo "make $@: the verb ended with exit code $$code (3: a gate blocked; all codes: docs/reference/errors.md)" >&2; exit $$code; }
 flow = $(PYTHON) -m flows $@ --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"} $${REVISION:+--revision "$$REVISION"} $(ended)
+operate = $(PYTHON) -m operations $@ $(1) $(ended)
 look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE"
 need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(name)=, for example: $(2)' >&2; exit 2; };)
 
-.PHONY: help run story quality summary tables results \
+.PHONY: help run page quality summary tables results \
 	ingest refine featurize train promote score monitor retrain lifecycle approve withdraw rollback \
 	serve drain ui-mlflow ui-prefect reset \
 	test check lint format types imports docs docs-check ci bench-lifecycle install
@@ -110,7 +111,7 @@ drain: $(RUN) ## Bring logged requests of a server that has ended into the lake
 	@$(PYTHON) -m headrace.serving.drain --use-case "$$USE_CASE" $(ended)
 
 ##@ Look
-story: $(RUN) ## Write the page that tells the story so far, and say where it is
+page: $(RUN) ## Write the page that tells the story so far, and say where it is
 	@$(look)
 
 quality: $(RUN) ## Write the page about data quality, and say where it is

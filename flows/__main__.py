@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from headrace import process
+from headrace import process, servers
 from headrace import use_case as use_cases
 from headrace.errors import BLOCKED_EXIT_CODE, HeadraceError
 from headrace.settings import Settings, load_settings
@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings()
         use_cases.load(options.use_case)
+        servers.check_up(settings)
         process.prepare(settings)
         log = process.start_logging(settings, name=options.verb)
         if options.verb in RECORDS:

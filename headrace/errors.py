@@ -11,7 +11,9 @@
     │   └── BatchError         17   a batch id was used before, with other content or a later revision
     ├── RegistryError          18   the registry cannot be reached, or does not hold what its rows say
     ├── CandidateError         19   a model version cannot be loaded or does not fit the rows it is given
-    └── ServingError           20   the online store or the inference log cannot be used
+    ├── ServingError           20   the online store or the inference log cannot be used
+    ├── ServerError            21   a server of the environment is not up, cannot be started or does not answer
+    └── DeployError            22   a deployment is refused or failed: branch, tree, record of checks, server
 
 A gate that blocks is no error: it is a `Decision`, and the verb that ran it leaves with 3.
 """
@@ -89,3 +91,15 @@ class ServingError(HeadraceError):
     """The online store or the inference log cannot be used."""
 
     exit_code = 20
+
+
+class ServerError(HeadraceError):
+    """A server of the environment is not up, cannot be started, or does not answer."""
+
+    exit_code = 21
+
+
+class DeployError(HeadraceError):
+    """A deployment is refused or failed: the branch, the tree, the record of passed checks, or the server."""
+
+    exit_code = 22

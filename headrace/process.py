@@ -5,6 +5,7 @@ import os
 import signal
 from pathlib import Path
 
+from headrace import servers
 from headrace.settings import Settings
 
 
@@ -28,7 +29,7 @@ def prepare(settings: Settings) -> None:
         "LOKY_MAX_CPU_COUNT": str(settings.threads),
         "MPLCONFIGDIR": str(settings.environment_home / "run" / "matplotlib"),
     }
-    for name, value in variables.items():
+    for name, value in (variables | servers.client_variables(settings)).items():
         os.environ.setdefault(name, value)
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
 

@@ -1,4 +1,4 @@
-"""Settings of one environment: one YAML, overridden by `HEADRACE_*`, frozen once read.
+"""Settings of one environment: one YAML, then what this machine says (`<home>/<env>/local.yaml`), then `HEADRACE_*`; frozen once read.
 
 The environment belongs to the process (`HEADRACE_ENV`), never to a flow's parameters. Unknown keys, environments and
 overrides are refused with the list of what exists, because a misspelt setting that is silently ignored is a wrong run.
@@ -17,6 +17,9 @@ from headrace.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]
 OVERRIDE_PREFIX = "HEADRACE_"
+
+# What holds on this machine and for every process of the environment: ports, an external database, where notifications go.
+LOCAL_FILE = "local.yaml"
 
 # Read by `load_settings` itself, so they are no fields of a YAML file.
 PROCESS_VARIABLES = ("HEADRACE_ENV", "HEADRACE_HOME")
@@ -48,6 +51,39 @@ class Settings(BaseModel):
         description="MLflow tracking and registry address: a URI, or a secret reference (`env:NAME`, `file:/path` with "
         "mode 0600) to one. Null: SQLite in the environment's own folder.",
     )
+    database: Literal["sqlite", "postgres"] = Field(
+        description="Where Prefect and MLflow keep their state. `sqlite`: files in the environment's own folder, no server needed. "
+        "`postgres`: a PostgreSQL, with a Prefect and an MLflow server in front of it; every verb then needs `make up` first."
+    )
+    database_uri: str | None = Field(
+        default=None,
+        repr=False,  # it may hold a password
+        description="An external PostgreSQL, `postgresql://user:password@host:port`, or a secret reference to one; its databases "
+        "`<env>_prefect`, `<env>_mlflow` and `<env>_mlflow_auth` are created where missing. Null: a private cluster in the environment's folder.",
+    )
+    postgres_port: int = Field(ge=1, le=65535, description="Loopback port of the private PostgreSQL cluster.")
+    prefect_port: int = Field(ge=1, le=65535, description="Loopback port of the Prefect server.")
+    mlflow_port: int = Field(ge=1, le=65535, description="Loopback port of the MLflow server.")
+    deploy_from: str | None = Field(
+        description="Branch from which this environment is deployed (`main`, `release/*`), with a clean tree and a signed record of passed "
+        "checks. Null: any commit, checked or not."
+    )
+    schedules: Mapping[str, str | None] = Field(
+        description="Flow to cron expression (UTC) of its deployment; null: no schedule. What an event starts is started by its schedule too, "
+        "should the event be lost."
+    )
+    reads_from: str | None = Field(
+        description="Environment whose bronze tables stand in for the source: `ingest` then takes what that one has ingested. "
+        "Null: the source itself."
+    )
+    subset: bool = Field(description="Whether the use case runs on the slice of its data, and with the bars, that it declares as its subset.")
+    approval_expires_hours: float = Field(gt=0, description="Time after which an approval that promoted nothing counts no more.")
+    notify_uri: str | None = Field(
+        default=None,
+        repr=False,  # it may hold a token
+        description="Address that receives a POST when a run failed, is blocked, late or waits for a person; or a secret reference to it. "
+        "Null: nobody is told.",
+    )
     seed: int = Field(description="Seed of every sampling, search and fit.")
     threads: int = Field(ge=1, description="Threads of one model fit; the processor's physical cores at most.")
     serving_host: str = Field(description="Address the model server binds to; loopback unless something guards it.")
@@ -77,9 +113,11 @@ class Settings(BaseModel):
     @property
     def registry_uri(self) -> str:
         """Where MLflow tracks and registers, with a secret reference resolved."""
-        if self.tracking_uri is None:
-            return f"sqlite:///{self.environment_home / 'registry' / 'mlflow.db'}"
-        return resolve_secret(self.tracking_uri)
+        if self.tracking_uri is not None:
+            return resolve_secret(self.tracking_uri)
+        if self.database == "postgres":
+            return f"http://127.0.0.1:{self.mlflow_port}"
+        return f"sqlite:///{self.environment_home / 'registry' / 'mlflow.db'}"
 
 
 def environments() -> list[str]:
@@ -104,14 +142,17 @@ def load_settings(environment: str | None = None, *, home: Path | None = None, v
         raise SettingsError(f"no environment is named; set ENV (or HEADRACE_ENV) to one of: {', '.join(environments())}")
     if name not in environments():
         raise SettingsError(f"environment {name!r} has no environments/{name}.yaml; known: {', '.join(environments())}. Set ENV to one of them.")
+    state = (home or Path(variables.get("HEADRACE_HOME") or ROOT / ".headrace")).absolute()
     values = _read_yaml(ROOT / "environments" / f"{name}.yaml")
+    local = state / name / LOCAL_FILE
+    values |= _read_yaml(local) if local.is_file() else {}
     values |= _read_overrides(variables)
     values["environment"] = name
-    values["home"] = (home or Path(variables.get("HEADRACE_HOME") or ROOT / ".headrace")).absolute()
+    values["home"] = state
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(f"environments/{name}.yaml and its HEADRACE_* overrides: {_explain(error)}") from None
+        raise SettingsError(f"environments/{name}.yaml, {name}/{LOCAL_FILE} and HEADRACE_* overrides: {_explain(error)}") from None
 
 
 def resolve_secret(reference: str) -> str:
@@ -145,9 +186,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise SettingsError(f"environments/{path.name} is not YAML: {_problem(error)}") from None
+        raise SettingsError(f"{path.parent.name}/{path.name} is not YAML: {_problem(error)}") from None
     if not isinstance(values, dict):
-        raise SettingsError(f"environments/{path.name} holds {type(values).__name__}, expected keys and values")
+        raise SettingsError(f"{path.parent.name}/{path.name} holds {type(values).__name__}, expected keys and values")
     return values
 
 
@@ -187,6 +228,6 @@ def _explain(error: ValidationError) -> str:
             # Its input would be all settings, whatever they hold.
             sentences.append(f"{key}: is missing")
         else:
-            got = "a value that is not shown" if key == "tracking_uri" else repr(finding.get("input"))
+            got = "a value that is not shown" if key in ("tracking_uri", "database_uri", "notify_uri") else repr(finding.get("input"))
             sentences.append(f"{key}: {finding['msg'].lower()}, got {got}")
     return "; ".join(sentences)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from headrace import settings as module
 from headrace.errors import SettingsError
-from headrace.settings import ROOT, Settings, environments, load_settings, resolve_secret
+from headrace.settings import LOCAL_FILE, ROOT, Settings, environments, load_settings, resolve_secret
 
 PASSWORD = "hunter2"
 
@@ -47,6 +47,33 @@ def test_prod_reads_no_other_environment(tmp_path):
 
 def test_every_server_is_on_loopback_by_default(tmp_path):
     assert {load(tmp_path, name).serving_host for name in environments()} == {"127.0.0.1"}
+
+
+def test_what_this_machine_says_replaces_a_setting_for_every_process_and_a_variable_replaces_that(tmp_path):
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / LOCAL_FILE).write_text("threads: 1\nprefect_port: 4999\n")
+    assert (load(tmp_path).threads, load(tmp_path).prefect_port) == (1, 4999)
+    assert load(tmp_path, HEADRACE_THREADS="3").threads == 3
+    assert load(tmp_path, "staging").threads == 2
+
+
+def test_a_misspelt_key_of_this_machine_is_an_error_that_names_the_file(tmp_path):
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / LOCAL_FILE).write_text("thread: 1\n")
+    with pytest.raises(SettingsError, match=r"dev/local.yaml .*unknown key 'thread'"):
+        load(tmp_path)
+
+
+def test_a_registry_lies_in_a_file_or_behind_the_server_of_its_own_environment(tmp_path):
+    assert load(tmp_path).registry_uri == f"sqlite:///{tmp_path}/dev/registry/mlflow.db"
+    assert load(tmp_path, "staging").registry_uri == "http://127.0.0.1:5002"
+    assert load(tmp_path, "prod").registry_uri == "http://127.0.0.1:5003"
+
+
+def test_no_two_servers_of_one_machine_share_a_port(tmp_path):
+    fields = ("postgres_port", "prefect_port", "mlflow_port", "serving_port")
+    ports = [getattr(load(tmp_path, name), field) for name in environments() for field in fields]
+    assert len(set(ports)) == len(ports)
 
 
 def test_settings_cannot_be_changed_once_read(tmp_path):

@@ -42,7 +42,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 _VERBS = {
-    "story": "write the page that tells the story",
+    "page": "write the page that tells the story",
     "quality": "write the page about data quality",
     "results": "the monthly figures, as Markdown",
     "summary": "the story in fifteen lines",
@@ -52,7 +52,7 @@ _VERBS = {
 
 def _show(settings: Settings, case: UseCase, options: argparse.Namespace) -> str:
     """What the verb has to say. Each imports only what it needs."""
-    if options.verb == "story":
+    if options.verb == "page":
         from headrace.console.story import write_story
 
         return str(write_story(settings, case))

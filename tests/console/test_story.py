@@ -201,7 +201,7 @@ class TestVerbs:
         monkeypatch.setenv("HEADRACE_ENV", "dev")
         monkeypatch.setenv("HEADRACE_HOME", str(tmp_path))
 
-    @pytest.mark.parametrize(("verb", "page"), [("story", "story_flight_delay.html"), ("quality", "quality_flight_delay.html")])
+    @pytest.mark.parametrize(("verb", "page"), [("page", "story_flight_delay.html"), ("quality", "quality_flight_delay.html")])
     def test_pages_are_written_and_named(self, verb, page, tmp_path, capsys):
         assert console.main([verb, "--use-case", CASE.name]) == 0
         assert capsys.readouterr().out == f"{tmp_path}/dev/{page}\n"
@@ -217,7 +217,7 @@ class TestVerbs:
         assert capsys.readouterr().out.splitlines()[1].split() == ["metrics", "metrics.pipeline_runs", "9", "1"]
 
     def test_a_mistake_ends_in_one_sentence_and_its_exit_code(self, capsys):
-        assert console.main(["story", "--use-case", "nope"]) == 11
+        assert console.main(["page", "--use-case", "nope"]) == 11
         assert capsys.readouterr().err.count("\n") == 1
 
 

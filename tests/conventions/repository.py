@@ -10,7 +10,7 @@ from typing import Any
 
 from headrace.settings import ROOT
 
-OUR_PACKAGES = ("headrace", "flows", "tasks", "use_cases", "benchmarks", "tests", "tools")
+OUR_PACKAGES = ("headrace", "flows", "tasks", "use_cases", "operations", "benchmarks", "tests", "tools")
 
 
 @lru_cache(maxsize=1)
