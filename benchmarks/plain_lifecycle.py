@@ -26,7 +26,8 @@ def main() -> None:
     """Run every tick of the replay and print the summary."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--use-case", default="flight_delay")
-    settings, case = load_settings(), use_cases.load(parser.parse_args().use_case)
+    settings = load_settings()
+    case = use_cases.load_in(settings, parser.parse_args().use_case)
     process.prepare(settings)
     process.start_logging(settings, name="plain_lifecycle")
     for tick in case.replay.ticks:

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log: Path | None = None
     try:
         settings = load_settings()
-        use_cases.load(options.use_case)
+        use_cases.load_in(settings, options.use_case)
         servers.check_up(settings)
         process.prepare(settings)
         log = process.start_logging(settings, name=options.verb)
@@ -111,7 +111,7 @@ def _run_flow(settings: Settings, options: argparse.Namespace) -> int:
 def _has_work(settings: Settings, options: argparse.Namespace) -> bool:
     from headrace.lake import runs
 
-    case = use_cases.load(options.use_case)
+    case = use_cases.load_in(settings, options.use_case)
     return settings.clock == "wall" or len(runs.read_ticks(settings, case.name)) < len(case.replay.ticks)
 
 
@@ -123,7 +123,7 @@ def _import_heavy() -> None:
 def _approve(settings: Settings, options: argparse.Namespace) -> int:
     from headrace.registry import history, versions
 
-    case = use_cases.load(options.use_case)
+    case = use_cases.load_in(settings, options.use_case)
     version = versions.read(settings, case, number=options.version)
     history.record_approval(settings, case, version=version, approver=options.by, reason=options.reason, approved_at=datetime.now(UTC))
     _say(f"recorded: {options.by} approves version {version.number} of {version.name}; promote takes it from here")
@@ -133,7 +133,7 @@ def _approve(settings: Settings, options: argparse.Namespace) -> int:
 def _withdraw(settings: Settings, options: argparse.Namespace) -> int:
     from headrace.lake.refinement import withdraw_batch
 
-    case = use_cases.load(options.use_case)
+    case = use_cases.load_in(settings, options.use_case)
     decision = withdraw_batch(settings, case, bronze_batch=options.batch, by=options.by, reason=options.reason)
     _say(f"recorded: {decision.reason}; the next refine goes on behind it")
     return 0
@@ -146,7 +146,7 @@ RECORDS = {"approve": _approve, "withdraw": _withdraw}
 def _summarize(settings: Settings, use_case: str) -> None:
     from headrace.console.summary import summarize
 
-    _say("\n" + summarize(settings, use_cases.load(use_case)))
+    _say("\n" + summarize(settings, use_cases.load_in(settings, use_case)))
 
 
 def _show_progress() -> None:

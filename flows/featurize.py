@@ -22,7 +22,8 @@ from tasks.stage import StageResult, end_repeat, end_stage
 @flow(flow_run_name="featurize {use_case} {as_of}")
 def featurize(use_case: str, as_of: datetime | None = None, revision: int = 1) -> StageResult | State[Any]:
     """Append the features of rows with a prediction time until `as_of` (UTC; left out: the environment's clock)."""
-    settings, case = load_settings(), use_cases.load(use_case)
+    settings = load_settings()
+    case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "featurize", as_of)
     run = runs.begin(settings, case.name, "featurize", as_of=as_of, revision=revision)
     if run.is_finished:

@@ -33,7 +33,8 @@ JUDGING = ("retrain", "promote")
 @flow(flow_run_name="lifecycle {use_case} {as_of}")
 def lifecycle(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
     """Run every stage for every open tick until `as_of` (UTC; left out: all that the clock holds); finished ticks and stages are skipped."""
-    settings, case = load_settings(), use_cases.load(use_case)
+    settings = load_settings()
+    case = use_cases.load_in(settings, use_case)
     ticks = read_open_ticks(settings, case, until=as_of)
 
     for tick in ticks:

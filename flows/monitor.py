@@ -22,7 +22,8 @@ from tasks.stage import StageResult, end_repeat, end_stage
 @flow(flow_run_name="monitor {use_case} {as_of}")
 def monitor(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
     """Measure every window that is complete at `as_of` (UTC; left out: the environment's clock) and was not measured yet."""
-    settings, case = load_settings(), use_cases.load(use_case)
+    settings = load_settings()
+    case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "monitor", as_of)
     run = runs.begin(settings, case.name, "monitor", as_of=as_of)
     if run.is_finished:

@@ -32,7 +32,8 @@ from tasks.stage import StageResult, end_stage, end_without_challenger
 @flow(flow_run_name="promote {use_case} {as_of}")
 def promote(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
     """Judge the challenger at `as_of` (UTC; left out: the environment's clock) and make it champion only if every gate passed."""
-    settings, case = load_settings(), use_cases.load(use_case)
+    settings = load_settings()
+    case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "promote", as_of)
 
     # The challenger is named once: what follows judges this version even if somebody moves the alias meanwhile.

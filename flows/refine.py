@@ -22,7 +22,8 @@ from tasks.stage import StageResult, end_repeat, end_stage
 @flow(flow_run_name="refine {use_case} {as_of}")
 def refine(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
     """Refine every batch ingested until `as_of` (UTC; left out: the environment's clock); blocked batches are judged again."""
-    settings, case = load_settings(), use_cases.load(use_case)
+    settings = load_settings()
+    case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "refine", as_of)
     run = runs.begin(settings, case.name, "refine", as_of=as_of)
     if run.is_finished:

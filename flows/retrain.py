@@ -24,7 +24,8 @@ from tasks.stage import StageResult, end_repeat, end_stage, inside_parent, is_pa
 @flow(flow_run_name="retrain {use_case} {as_of}")
 def retrain(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
     """Decide by what is known at `as_of` (UTC; left out: the environment's clock), and train when the policy says so."""
-    settings, case = load_settings(), use_cases.load(use_case)
+    settings = load_settings()
+    case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "retrain", as_of)
     run = runs.begin(settings, case.name, "retrain", as_of=as_of)
     if run.is_finished:

@@ -23,7 +23,8 @@ from tasks.stage import StageResult, end_stage
 @flow(flow_run_name="rollback {use_case} by {by}")
 def rollback(use_case: str, by: str, reason: str, as_of: datetime | None = None) -> StageResult | State[Any]:
     """Return to the champion before the present one, in the name of `by`, because of `reason`; in force from `as_of` (UTC; left out: the clock)."""
-    settings, case = load_settings(), use_cases.load(use_case)
+    settings = load_settings()
+    case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "rollback", as_of)
 
     # The row comes first; a run that died before the aliases followed is finished, not repeated.

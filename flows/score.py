@@ -22,7 +22,8 @@ from tasks.stage import StageResult, end_repeat, end_stage
 @flow(flow_run_name="score {use_case} {as_of}")
 def score(use_case: str, as_of: datetime | None = None, revision: int = 1) -> StageResult | State[Any]:
     """Predict the rows whose prediction time came since the last slice and until `as_of` (UTC; left out: the environment's clock)."""
-    settings, case = load_settings(), use_cases.load(use_case)
+    settings = load_settings()
+    case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "score", as_of)
     run = runs.begin(settings, case.name, "score", as_of=as_of, revision=revision)
     if run.is_finished:

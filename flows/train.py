@@ -24,7 +24,8 @@ from tasks.train import build_candidate, identify_candidate, register_challenger
 @flow(flow_run_name="train {use_case} {as_of}")
 def train(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
     """Build and register the candidate that `as_of` (UTC; left out: the environment's clock) allows; the same inputs register nothing twice."""
-    settings, case = load_settings(), use_cases.load(use_case)
+    settings = load_settings()
+    case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "train", as_of)
 
     # The candidate is named by what makes it, before it is made: the same code, rows and seed are the same candidate.

@@ -8,8 +8,9 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -17,7 +18,7 @@ import polars as pl
 
 from headrace.errors import UseCaseError
 from headrace.features.views import FeatureSet
-from headrace.settings import ROOT
+from headrace.settings import ROOT, Settings
 
 Kind = Literal["binary"]
 
@@ -176,6 +177,23 @@ class Replay:
     ticks: tuple[datetime, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Subset:
+    """The slice of a use case that an environment with `subset: true` runs on, and the bars that fit so few rows.
+
+    Attributes:
+        rows: Feed -> which of its bronze rows are kept; a feed that is not named is kept whole.
+        training: How candidates are built there.
+        policy: The bars there.
+        replay: The ticks there, where the clock is `replay`.
+    """
+
+    rows: Mapping[str, pl.Expr]
+    training: TrainingSpec
+    policy: Policy
+    replay: Replay
+
+
 Refiner = Callable[[pl.DataFrame], pl.DataFrame]
 
 
@@ -196,6 +214,7 @@ class UseCase:
         policy: Its bars.
         replay: Its ticks, where an environment replays the past.
         stages: Flows that one tick of `lifecycle` runs, in order.
+        subset: The slice that environments with `subset: true` run on; None: they refuse this use case.
     """
 
     name: str
@@ -210,6 +229,7 @@ class UseCase:
     policy: Policy
     replay: Replay
     stages: tuple[str, ...] = field(default=("ingest", "refine", "featurize", "score", "monitor", "retrain", "promote"))
+    subset: Subset | None = None
 
     def table(self, layer: str, noun: str) -> str:
         """Name of one of its tables: `silver`, `weather` -> `silver.<name>_weather`."""
@@ -233,3 +253,55 @@ def load(name: str) -> UseCase:
     if not isinstance(case, UseCase) or case.name != name:
         raise UseCaseError(f"use_cases/{name}/__init__.py must define USE_CASE = UseCase(name={name!r}, ...), it has {type(case).__name__}")
     return case
+
+
+def load_in(settings: Settings, name: str) -> UseCase:
+    """A use case as an environment runs it: fed by another environment's bronze where `reads_from` says so, cut down where `subset` does.
+
+    Raises:
+        UseCaseError: There is none of that name, or the environment runs subsets and its subset is missing or about other feeds.
+    """
+    case = load(name)
+    rows = _check_subset(settings, case).rows if settings.subset else {}
+    if settings.reads_from is not None:
+        # The lake knows use cases by this module, so this module may know the lake only when it is used.
+        from headrace.lake.upstream import UpstreamBronze
+
+        case = replace(case, source=UpstreamBronze(settings=settings, environment=settings.reads_from, use_case=name, rows=rows))
+    elif rows:
+        case = replace(case, source=FilteredSource(source=case.source, rows=rows))
+    if settings.subset and case.subset is not None:
+        case = replace(case, training=case.subset.training, policy=case.subset.policy, replay=case.subset.replay)
+    return case
+
+
+def _check_subset(settings: Settings, case: UseCase) -> Subset:
+    if case.subset is None:
+        raise UseCaseError(
+            f"{settings.environment} runs use cases on their subset, and {case.name} declares none; "
+            f"give its UseCase a subset=Subset(...), as use_cases/flight_delay/subset.py does, or set subset: false for {settings.environment}"
+        )
+    if unknown := sorted(set(case.subset.rows) - set(case.feeds)):
+        raise UseCaseError(f"the subset of {case.name} keeps rows of {', '.join(unknown)}; its feeds are {', '.join(case.feeds)}")
+    return case.subset
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilteredSource:
+    """A source of which some rows are taken: the same deliveries under the same names, with fewer rows.
+
+    Attributes:
+        source: The whole of it.
+        rows: Feed -> which of its rows are taken; a feed that is not named is taken whole.
+    """
+
+    source: Source
+    rows: Mapping[str, pl.Expr]
+
+    def deliveries(self, feed: str, *, after: datetime | None, until: datetime) -> Sequence[Delivery]:
+        """The deliveries of the whole source; their rows are filtered when they are read."""
+        found = self.source.deliveries(feed, after=after, until=until)
+        return [replace(delivery, read=partial(self._read, delivery)) for delivery in found] if feed in self.rows else found
+
+    def _read(self, delivery: Delivery) -> pl.DataFrame:
+        return delivery.read().filter(self.rows[delivery.feed])

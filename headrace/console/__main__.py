@@ -21,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code; a person's mistake ends in one sentence, not in a traceback."""
     options = _parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        settings, case = load_settings(), use_cases.load(options.use_case)
+        settings = load_settings()
+        case = use_cases.load_in(settings, options.use_case)
         process.prepare(settings)
         sys.stdout.write(_show(settings, case, options).rstrip("\n") + "\n")
     except HeadraceError as error:

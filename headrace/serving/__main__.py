@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--use-case", required=True, help="name of a folder in use_cases/")
     chosen = parser.parse_args(arguments)
     try:
-        settings, case = load_settings(), use_cases.load(chosen.use_case)
+        settings = load_settings()
+        case = use_cases.load_in(settings, chosen.use_case)
         logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         serve(settings, case, find_champion=find_registered_champion(settings, case), clock=now)
     except HeadraceError as error:

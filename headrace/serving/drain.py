@@ -129,7 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--use-case", required=True)
     chosen = parser.parse_args(arguments)
     try:
-        settings, case = load_settings(), use_cases.load(chosen.use_case)
+        settings = load_settings()
+        case = use_cases.load_in(settings, chosen.use_case)
         count = drain(settings, case)
     except HeadraceError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")

@@ -8,6 +8,7 @@ from use_cases.flight_delay.features import FEATURES
 from use_cases.flight_delay.label import LABEL
 from use_cases.flight_delay.policy import POLICY
 from use_cases.flight_delay.source import NewYorkFlights
+from use_cases.flight_delay.subset import SUBSET
 from use_cases.flight_delay.training import TRAINING
 
 # The first months teach the first model; from then on the year is replayed month by month.
@@ -32,4 +33,5 @@ USE_CASE = UseCase(
     training=TRAINING,
     policy=POLICY,
     replay=REPLAY,
+    subset=SUBSET,
 )
