@@ -18,6 +18,8 @@ def prepare(settings: Settings) -> None:
         # With analytics on, the very first start prints a traceback about a locked database.
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": "WARNING",
+        # The watcher takes a run for lost when three beats are missing; Prefect's own 180 s would make that nine minutes.
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_CLI_PROMPT": "false",
         "GX_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",

@@ -1,6 +1,7 @@
 """Source to bronze: every delivery verbatim, once, behind the schema of its contract."""
 
 import logging
+from collections.abc import Iterator
 from datetime import datetime
 
 import polars as pl
@@ -25,12 +26,9 @@ def append_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime
     """
     table = case.table("bronze", feed)
     contract = load_contract(table)
-    after = read_watermark(settings, table, column="_ingested_at", below=as_of)
     blocks: list[Decision] = []
-    for delivery in case.source.deliveries(feed, after=after, until=as_of):
-        batch_id = build_batch_id("ingest", case.name, f"{feed}-{delivery.slice_name}")
-        if tables.is_written(settings, table, batch_id=batch_id):
-            continue
+    for delivery, _ in list_open_deliveries(settings, case, feed, until=as_of):
+        batch_id = _build_id(case, delivery)
         rows = delivery.read()
         decision = decide_schema(rows, contract, origin=delivery.origin)
         if not decision.passed:
@@ -43,6 +41,15 @@ def append_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime
     return Step(decision=verdict, rows_read=row_count, rows_written=row_count)
 
 
+def list_open_deliveries(settings: Settings, case: UseCase, feed: str, *, until: datetime) -> Iterator[tuple[Delivery, datetime | None]]:
+    """What had arrived for a feed by an instant (UTC) and is not in bronze, oldest first, each with the end of what was taken before."""
+    table = case.table("bronze", feed)
+    after = read_watermark(settings, table, column="_ingested_at", below=until)
+    for delivery in case.source.deliveries(feed, after=after, until=until):
+        if not tables.is_written(settings, table, batch_id=_build_id(case, delivery)):
+            yield delivery, after
+
+
 def decide_schema(rows: pl.DataFrame, contract: Contract, *, origin: str) -> Decision:
     """Pass when the rows have exactly the promised columns and types; bronze keeps what came, so it must be what was promised."""
     promised = {name: dtype for name, dtype in contract.schema.items() if name not in SYSTEM_COLUMNS}
@@ -51,6 +58,10 @@ def decide_schema(rows: pl.DataFrame, contract: Contract, *, origin: str) -> Dec
         broken = f"{origin} does not keep the contract of {contract.table}: {'; '.join(differences)}"
         return blocked(GATE, f"{broken}. Correct the delivery, or the contract if the source changed")
     return passed(GATE, f"{len(promised)} columns as promised")
+
+
+def _build_id(case: UseCase, delivery: Delivery) -> str:
+    return build_batch_id("ingest", case.name, f"{delivery.feed}-{delivery.slice_name}")
 
 
 def _stamp(rows: pl.DataFrame, delivery: Delivery, *, batch_id: str, as_of: datetime) -> pl.DataFrame:
