@@ -37,7 +37,7 @@ operate = $(PYTHON) -m operations $@ $(1) $(ended)
 look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE"
 need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(name)=, for example: $(2)' >&2; exit 2; };)
 
-.PHONY: help run page quality summary tables results \
+.PHONY: help run page quality summary tables results up down status \
 	ingest refine featurize train promote score monitor retrain lifecycle approve withdraw rollback \
 	serve drain ui-mlflow ui-prefect reset \
 	test check lint format types imports docs docs-check ci bench-lifecycle install
@@ -102,6 +102,16 @@ withdraw: $(RUN) ## Send a blocked batch to quarantine, so that the line goes on
 rollback: $(RUN) ## Return to the previous champion (BY= REASON=)
 	$(call need,BY REASON,make rollback ENV=dev BY=ada REASON="complaints since noon")
 	@$(PYTHON) -m flows rollback --use-case "$$USE_CASE" --by "$$BY" --reason "$$REASON" $${AS_OF:+--as-of "$$AS_OF"} $(ended)
+
+##@ Environments (ENV=)
+up: $(RUN) ## Start what the environment needs: database, servers, worker; what is up is left alone
+	@$(call operate,)
+
+down: $(RUN) ## Stop it; running flows finish first, and nothing is left behind
+	@$(call operate,)
+
+status: $(RUN) ## What is up: addresses, health, versions, memory, deployed commit
+	@$(call operate,)
 
 ##@ Serve
 serve: $(RUN) ## Answer POST /predict with the champion; PORT= instead of the environment's own

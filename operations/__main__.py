@@ -14,7 +14,11 @@ from headrace.errors import HeadraceError
 from headrace.settings import load_settings
 
 # Verb -> its module.
-VERBS: Mapping[str, str] = {}
+VERBS: Mapping[str, str] = {
+    "up": "operations.up",
+    "down": "operations.down",
+    "status": "operations.status",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
