@@ -15,6 +15,7 @@ from types import FrameType
 
 import uvicorn
 
+from headrace import process, servers
 from headrace import use_case as use_cases
 from headrace.errors import HeadraceError, ServingError
 from headrace.serving.app import create_app
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         settings = load_settings()
         case = use_cases.load_in(settings, chosen.use_case)
+        servers.check_up(settings)
+        process.prepare(settings)
         logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         serve(settings, case, find_champion=find_registered_champion(settings, case), clock=now)
     except HeadraceError as error:
