@@ -39,12 +39,12 @@ need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(
 
 .PHONY: help run page quality summary tables results up down status \
 	ingest refine featurize train promote score monitor retrain lifecycle approve withdraw rollback \
-	serve drain ui-mlflow ui-prefect reset \
+	serve drain ui-mlflow ui-prefect reset s3 \
 	test check lint format types imports docs docs-check ci bench-lifecycle install
 
 ##@ Start here
 help: ## List these verbs
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
 	@printf '\nValues: ENV=dev USE_CASE=flight_delay (where you name none), AS_OF=2013-07-01, REVISION=2. More: docs/reference/verbs.md\n'
 
 run: $(RUN) ## Install what is missing, then the whole lifecycle of a use case; what is done is not done again
@@ -143,6 +143,10 @@ ui-mlflow: $(RUN) ## MLflow's pages on 127.0.0.1:5001, until Ctrl-C (PORT=)
 
 ui-prefect: $(RUN) ## Prefect's pages about the runs on 127.0.0.1:4201, until Ctrl-C (PORT=)
 	@$(PYTHON) -m tools.ui prefect --port "$${PORT:-4201}" $(ended)
+
+##@ Environments
+s3: $(DEV) ## An S3 server with access policies on 127.0.0.1:9000, until Ctrl-C: buckets and keys of every environment (PORT=)
+	@$(call operate,--port "$${PORT:-9000}")
 
 ##@ Change the code
 check: lint types imports ## Under a minute: lint, types, import direction, the library's tests

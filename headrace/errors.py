@@ -6,9 +6,10 @@
     ├── ContractError          12   a data contract is missing, incomplete or changed in a way that is refused
     ├── SourceError            13   what a source delivered cannot be read, or is not what its contract says
     ├── LakeError              14   a table cannot be read or written
-    │   ├── AccessError        15   a write outside one's own environment
+    │   ├── AccessError        15   a write outside one's own environment, or a read that nobody opened to it
     │   ├── SchemaError        16   a frame does not have the columns and types of its table
-    │   └── BatchError         17   a batch id was used before, with other content or a later revision
+    │   ├── BatchError         17   a batch id was used before, with other content or a later revision
+    │   └── StorageError       23   the object storage of a lake does not answer, or would lose commits
     ├── RegistryError          18   the registry cannot be reached, or does not hold what its rows say
     ├── CandidateError         19   a model version cannot be loaded or does not fit the rows it is given
     ├── ServingError           20   the online store or the inference log cannot be used
@@ -58,7 +59,7 @@ class LakeError(HeadraceError):
 
 
 class AccessError(LakeError):
-    """A write outside one's own environment, or a read that the environment does not declare."""
+    """A write outside one's own environment, a read that it does not declare, or either refused by the storage itself."""
 
     exit_code = 15
 
@@ -103,3 +104,9 @@ class DeployError(HeadraceError):
     """A deployment is refused or failed: the branch, the tree, the record of passed checks, or the server."""
 
     exit_code = 22
+
+
+class StorageError(LakeError):
+    """The object storage of a lake does not answer, has no such bucket, or would lose commits."""
+
+    exit_code = 23

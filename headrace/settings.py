@@ -5,13 +5,14 @@ overrides are refused with the list of what exists, because a misspelt setting t
 """
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from headrace.errors import SettingsError
 
@@ -20,6 +21,16 @@ OVERRIDE_PREFIX = "HEADRACE_"
 
 # What holds on this machine and for every process of the environment: ports, an external database, where notifications go.
 LOCAL_FILE = "local.yaml"
+
+# Where a lake lies that is no local folder.
+REMOTE_SCHEME = "s3://"
+_REMOTE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_=-][A-Za-z0-9_.=-]*)*")
+
+# The keys of `storage`, by the names that S3 clients share.
+STORAGE_KEYS = ("aws_access_key_id", "aws_allow_http", "aws_endpoint_url", "aws_region", "aws_secret_access_key", "aws_session_token")
+
+# Fields whose values are shown nowhere, because they may be secrets.
+_HIDDEN = ("tracking_uri", "database_uri", "notify_uri", "storage")
 
 # Read by `load_settings` itself, so they are no fields of a YAML file.
 PROCESS_VARIABLES = ("HEADRACE_ENV", "HEADRACE_HOME")
@@ -42,8 +53,19 @@ class Settings(BaseModel):
         "`required`: it also needs a row in `metrics.approvals` that names its version, or promotion blocks."
     )
     readable: Mapping[str, str | None] = Field(
-        description="Other environments whose tables may be read (never written), each with the root of its lake; "
-        "null means beside this environment's own, under `home`."
+        description="Other environments whose tables may be read (never written), each with the root of its lake: a folder or "
+        "`s3://bucket/prefix`, read with this environment's own `storage`. Null means beside this environment's own, under `home`."
+    )
+    lake_uri: str | None = Field(
+        default=None,
+        description="Where this environment's tables lie: `s3://bucket/prefix`, on a storage that honours conditional puts. Null: the folder "
+        "`lake` of the environment.",
+    )
+    storage: Mapping[str, str] = Field(
+        default={},
+        repr=False,  # it holds a key
+        description="How lakes on S3 are reached: `aws_endpoint_url`, `aws_region`, `aws_access_key_id`, `aws_secret_access_key`, "
+        "`aws_session_token`, `aws_allow_http`. Each value may be a secret reference. What is left out is looked for as AWS tools do.",
     )
     tracking_uri: str | None = Field(
         default=None,
@@ -90,6 +112,41 @@ class Settings(BaseModel):
     serving_port: int = Field(ge=1, le=65535, description="Port of the model server.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(description="Least level of a line that is logged.")
 
+    @field_validator("lake_uri")
+    @classmethod
+    def _is_a_bucket(cls, value: str | None) -> str | None:
+        if value is not None:
+            _check_bucket(value)
+        return value
+
+    @field_validator("readable")
+    @classmethod
+    def _are_lakes(cls, value: Mapping[str, str | None]) -> Mapping[str, str | None]:
+        for root in value.values():
+            if root is not None and "://" in root:
+                _check_bucket(root)
+        return value
+
+    @field_validator("storage", mode="before")
+    @classmethod
+    def _has_known_keys(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        unknown = sorted(set(map(str, value)) - set(STORAGE_KEYS))
+        if unknown:
+            raise ValueError(f"unknown keys {', '.join(unknown)}; known: {', '.join(STORAGE_KEYS)}")
+        # YAML's true is the storage's "true".
+        return {name: str(option).lower() if isinstance(option, bool) else option for name, option in value.items()}
+
+    @model_validator(mode="after")
+    def _writes_no_lake_that_it_only_reads(self) -> "Settings":
+        own = _resolve(self.lake)
+        for name in self.readable:
+            other = _resolve(self.find_lake(name))
+            if own.startswith(other) or other.startswith(own):
+                raise ValueError(f"this environment's own lake and that of {name}, which it only reads, lie in one place: {self.lake}")
+        return self
+
     @property
     def environment_home(self) -> Path:
         """The folder of everything that this environment stores."""
@@ -97,8 +154,22 @@ class Settings(BaseModel):
 
     @property
     def lake_root(self) -> Path:
-        """The folder of this environment's tables, one folder per layer in it."""
+        """The local folder of this environment's tables, one folder per layer in it; unused where `lake_uri` names another place."""
         return self.environment_home / "lake"
+
+    @property
+    def lake(self) -> str:
+        """Where this environment's tables lie: a folder or a URI, without a slash at its end."""
+        return self.lake_uri or str(self.lake_root)
+
+    def find_lake(self, environment: str) -> str:
+        """Where the tables of an environment lie that this one reads.
+
+        Raises:
+            KeyError: `readable` does not list it.
+        """
+        root = self.readable[environment]
+        return str(self.home / environment / "lake") if root is None else root.rstrip("/")
 
     @property
     def serving_root(self) -> Path:
@@ -118,6 +189,16 @@ class Settings(BaseModel):
         if self.database == "postgres":
             return f"http://127.0.0.1:{self.mlflow_port}"
         return f"sqlite:///{self.environment_home / 'registry' / 'mlflow.db'}"
+
+
+def _check_bucket(uri: str) -> None:
+    if not _REMOTE.fullmatch(uri):
+        raise ValueError("expected s3://bucket/prefix, of plain characters and without a slash at its end")
+
+
+def _resolve(lake: str) -> str:
+    """A lake as text that is the beginning of all that lies in it, whatever way leads there."""
+    return (lake if lake.startswith(REMOTE_SCHEME) else os.path.realpath(lake)) + "/"
 
 
 def environments() -> list[str]:
@@ -228,6 +309,7 @@ def _explain(error: ValidationError) -> str:
             # Its input would be all settings, whatever they hold.
             sentences.append(f"{key}: is missing")
         else:
-            got = "a value that is not shown" if key in ("tracking_uri", "database_uri", "notify_uri") else repr(finding.get("input"))
-            sentences.append(f"{key}: {finding['msg'].lower()}, got {got}")
+            is_hidden = not key or key.partition(".")[0] in _HIDDEN
+            came = "" if is_hidden else f", got {finding.get('input')!r}"
+            sentences.append(f"{key or 'together'}: {finding['msg'].lower()}{came}")
     return "; ".join(sentences)

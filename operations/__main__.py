@@ -18,6 +18,7 @@ VERBS: Mapping[str, str] = {
     "up": "operations.up",
     "down": "operations.down",
     "status": "operations.status",
+    "s3": "operations.s3",
 }
 
 

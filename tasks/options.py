@@ -6,7 +6,7 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
-from headrace.errors import BatchError, ContractError, HeadraceError, RegistryError, SchemaError, SourceError
+from headrace.errors import BatchError, ContractError, HeadraceError, RegistryError, SchemaError, SourceError, StorageError
 
 # Running these again meets the same rows and rules, so it cannot help.
 _LASTING = (BatchError, ContractError, SchemaError, SourceError)
@@ -16,7 +16,7 @@ def is_transient(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> 
     """Whether trying again can help: a disk or network that failed, not data or rules that are wrong."""
     failure = state.result(raise_on_failure=False)
     if isinstance(failure, HeadraceError):
-        return isinstance(failure, RegistryError) and not isinstance(failure, _LASTING)
+        return isinstance(failure, RegistryError | StorageError) and not isinstance(failure, _LASTING)
     return isinstance(failure, OSError)
 
 

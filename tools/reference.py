@@ -70,7 +70,7 @@ def build_verbs_table() -> str:
     for line in (ROOT / "Makefile").read_text(encoding="utf-8").splitlines():
         if line.startswith("##@ "):
             lines += ["", f"### {line.removeprefix('##@ ')}", "", "| `make` | does |", "|---|---|"]
-        elif found := re.match(r"([a-z-]+):.*?## (.+)", line):
+        elif found := re.match(r"([a-z0-9-]+):.*?## (.+)", line):
             lines.append(f"| `{found[1]}` | {found[2]} |")
     return "\n".join(lines[1:])
 

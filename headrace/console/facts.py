@@ -124,11 +124,9 @@ def read_facts(settings: Settings, case: UseCase) -> Facts:
 def read_tables(settings: Settings) -> pl.DataFrame:
     """Every table of the environment: `layer`, `table` (`layer.noun`), `row_count`, `version`. Grain: one row per table."""
     found = []
-    for layer in catalog.LAYERS:
-        for folder in sorted((settings.lake_root / layer).glob("*/_delta_log")):
-            table = f"{layer}.{folder.parent.name}"
-            rows = tables.read(settings, table).select(pl.len().cast(pl.Int64)).collect().item()
-            found.append((layer, table, rows, tables.read_version(settings, table)))
+    for table in tables.list_tables(settings):
+        rows = tables.read(settings, table).select(pl.len().cast(pl.Int64)).collect().item()
+        found.append((table.partition(".")[0], table, rows, tables.read_version(settings, table)))
     return pl.DataFrame(found, schema={"layer": pl.String, "table": pl.String, "row_count": pl.Int64, "version": pl.Int64}, orient="row")
 
 

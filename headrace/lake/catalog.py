@@ -6,7 +6,6 @@ their use case in front (`silver.flight_delay_weather`), except in `metrics`, wh
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from headrace.errors import AccessError, LakeError
 from headrace.settings import Settings
@@ -49,27 +48,25 @@ def parse_name(name: str) -> TableName:
     return TableName(environment, layer, noun)
 
 
-def readable_path(settings: Settings, name: str) -> Path:
-    """Where a table lies that this environment may read.
+def readable_uri(settings: Settings, name: str) -> str:
+    """Where a table lies that this environment may read: a folder, or a URI of object storage.
 
     Raises:
         AccessError: The name is another environment's, and `readable` does not list it.
     """
     table = parse_name(name)
     if table.environment in (None, settings.environment):
-        return settings.lake_root / table.layer / table.noun
+        return f"{settings.lake}/{table.layer}/{table.noun}"
     if table.environment not in settings.readable:
         allowed = ", ".join([settings.environment, *settings.readable])
         raise AccessError(
             f"{settings.environment} may not read {name}: environments it reads are {allowed}; "
             f"see `readable` in environments/{settings.environment}.yaml"
         )
-    root = settings.readable[table.environment]
-    lake = Path(root) if root is not None else settings.home / table.environment / "lake"
-    return lake / table.layer / table.noun
+    return f"{settings.find_lake(table.environment)}/{table.layer}/{table.noun}"
 
 
-def writable_path(settings: Settings, name: str) -> Path:
+def writable_uri(settings: Settings, name: str) -> str:
     """Where a table lies that this environment may write: its own, and no other.
 
     Raises:
@@ -80,4 +77,4 @@ def writable_path(settings: Settings, name: str) -> Path:
         raise AccessError(
             f"{settings.environment} may not write {name}: an environment writes only its own tables; run this with ENV={table.environment}"
         )
-    return settings.lake_root / table.layer / table.noun
+    return f"{settings.lake}/{table.layer}/{table.noun}"

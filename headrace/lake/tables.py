@@ -12,7 +12,8 @@ the first too, is then checked and committed in the same way.
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_d
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from headrace.errors import BatchError, ContractError, LakeError, SchemaError
-from headrace.lake import catalog
+from headrace.lake import catalog, storage
 from headrace.lake.batches import Batch, content_hash, parse_batch_id
 from headrace.lake.contracts import TYPES, Contract, find_contract, list_schema_differences
 from headrace.settings import Settings
@@ -142,33 +143,47 @@ def read(settings: Settings, table: str, *, version: int | None = None) -> pl.La
         LakeError: There is no such table and no contract for it, or no such version.
         AccessError: The table is another environment's that this one may not read.
     """
-    path, contract = catalog.readable_path(settings, table), find_contract(table)
-    handle = _open(path)
+    uri, contract = catalog.readable_uri(settings, table), find_contract(table)
+    handle = _open(settings, uri)
     if handle is None:
         if contract is None or version is not None:
             at = f" at version {version}" if version is not None else ""
-            raise LakeError(f"table {table} does not exist{at} in {path.parent}; run the flow that writes it first")
+            raise LakeError(f"table {table} does not exist{at} in {uri.rpartition('/')[0]}; run the flow that writes it first")
         return pl.LazyFrame(schema=contract.schema)
     if version is not None and not 0 <= version <= handle.version():
         raise LakeError(f"table {table} has versions 0 to {handle.version()}, not {version}")
-    frame = pl.scan_delta(str(path), version=handle.version() if version is None else version)
-    stored = frame.collect_schema().names() if contract else []
+    with _one_sentence(settings, uri, f"the table at {uri} cannot be read", "Look at the newest files of its _delta_log"):
+        frame = _scan(settings, uri, handle, version=handle.version() if version is None else version)
+        stored = frame.collect_schema().names() if contract else []
     promised = contract.columns if contract else {}
     return frame.with_columns(
         pl.lit(None, TYPES[column.type]).alias(name) for name, column in promised.items() if name not in stored and column.nullable
     )
 
 
+def list_tables(settings: Settings) -> list[str]:
+    """Names (`layer.noun`) of all tables of the environment, layer by layer."""
+    names = []
+    for layer in catalog.LAYERS:
+        folder = f"{settings.lake}/{layer}"
+        is_remote = storage.is_remote(folder)
+        nouns = storage.list_folders(settings, folder) if is_remote else [path.parent.name for path in Path(folder).glob("*/_delta_log")]
+        names += [f"{layer}.{noun}" for noun in sorted(nouns)]
+    return names
+
+
 def read_version(settings: Settings, table: str) -> int | None:
     """The newest version of a table, or None when nothing was written to it yet."""
-    handle = _open(catalog.readable_path(settings, table))
+    handle = _open(settings, catalog.readable_uri(settings, table))
     return None if handle is None else handle.version()
 
 
 def read_history(settings: Settings, table: str) -> pl.DataFrame:
     """One row per commit, newest first: `version`, `committed_at` (UTC), `operation`, `batch_id`."""
-    handle = _open(catalog.readable_path(settings, table))
-    commits = [] if handle is None else handle.history()
+    uri = catalog.readable_uri(settings, table)
+    with _one_sentence(settings, uri, f"the history of {uri} cannot be read", "Look at the newest files of its _delta_log"):
+        handle = _open(settings, uri)
+        commits = [] if handle is None else handle.history()
     schema = {"version": pl.Int64, "committed_at": pl.Datetime("ms", "UTC"), "operation": pl.String, "batch_id": pl.String}
     rows = [(c["version"], c["timestamp"], c["operation"], c.get("batch_id")) for c in commits]
     return pl.DataFrame(rows, schema=schema, orient="row")
@@ -176,7 +191,7 @@ def read_history(settings: Settings, table: str) -> pl.DataFrame:
 
 def is_written(settings: Settings, table: str, *, batch_id: str) -> bool:
     """Whether a batch is in the table, whatever its content."""
-    handle = _open(catalog.readable_path(settings, table))
+    handle = _open(settings, catalog.readable_uri(settings, table))
     return handle is not None and handle.transaction_version(parse_batch_id(batch_id).id) is not None
 
 
@@ -184,46 +199,71 @@ Commit = Callable[[DeltaTable, pl.DataFrame, CommitProperties], None]
 
 
 def _write_once(settings: Settings, table: str, frame: pl.DataFrame, batch_id: str, verb: str, commit: Commit) -> Written:
-    path, batch, contract = catalog.writable_path(settings, table), parse_batch_id(batch_id), find_contract(table)
+    uri, batch, contract = catalog.writable_uri(settings, table), parse_batch_id(batch_id), find_contract(table)
     digest = content_hash(frame, volatile=contract.volatile if contract else ())
     properties = CommitProperties(
         app_transactions=[Transaction(batch.id, digest), Transaction(batch.slice_id, batch.revision)],
         custom_metadata={"batch_id": batch.id},
     )
+    storage.check_keeps_commits(settings, settings.lake)
     for _ in range(ATTEMPTS):
         try:
-            handle = _open(path)
-            if handle is not None and _is_done(handle, table, batch, digest):
-                return Written(table=table, version=handle.version(), rows=frame.height, is_new=False)
-            stored = pl.Schema() if handle is None else pl.Schema(handle.schema())
-            rows = _fit(frame, stored, table, contract)
-            if handle is None:
-                _create(path, rows.schema, contract)
-            elif added := {name: dtype for name, dtype in rows.schema.items() if name not in stored}:
-                handle.alter.add_columns(_delta_schema(added).fields)
-            else:
-                commit(handle, rows, properties)
-                logger.info("%s %s rows=%d version=%d", verb, table, frame.height, handle.version())
-                return Written(table=table, version=handle.version(), rows=frame.height, is_new=True)
+            with _one_sentence(settings, uri, f"{table} could not be written at {uri}", f"Nothing of {batch_id} is in it; run it again"):
+                handle = _open(settings, uri)
+                if handle is not None and _is_done(handle, table, batch, digest):
+                    return Written(table=table, version=handle.version(), rows=frame.height, is_new=False)
+                stored = pl.Schema() if handle is None else pl.Schema(handle.schema())
+                rows = _fit(frame, stored, table, contract)
+                if handle is None:
+                    _create(settings, uri, rows.schema, contract)
+                elif added := {name: dtype for name, dtype in rows.schema.items() if name not in stored}:
+                    handle.alter.add_columns(_delta_schema(added).fields)
+                else:
+                    commit(handle, rows, properties)
+                    logger.info("%s %s rows=%d version=%d", verb, table, frame.height, handle.version())
+                    return Written(table=table, version=handle.version(), rows=frame.height, is_new=True)
         except CommitFailedError:
             time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))
-        except DeltaError as error:
-            raise LakeError(f"{table} could not be written at {path}: {_first_line(error)}. Nothing of {batch_id} is in it; run it again") from error
     raise LakeError(f"{table}: {ATTEMPTS} attempts to commit {batch_id} met another writer each time; run it again when the others are done")
 
 
-def _open(path: Path) -> DeltaTable | None:
+@contextmanager
+def _one_sentence(settings: Settings, uri: str, what: str, next_move: str) -> Generator[None]:
+    """What delta-rs and the storage say, as one sentence; what the local disk says is an `OSError` and stays one, so that a task tries again."""
     try:
-        return DeltaTable(str(path))
-    except TableNotFoundError:
-        return None
-    except DeltaError as error:
-        raise LakeError(f"the table at {path} cannot be opened: {_first_line(error)}. Look at the newest files of its _delta_log") from error
+        yield
+    except (CommitFailedError, TableNotFoundError):
+        raise
+    except (DeltaError, OSError) as error:
+        if storage.is_remote(uri):
+            # Without its cause, which quotes the request.
+            raise storage.explain(settings, uri, error) from None
+        if isinstance(error, OSError):
+            raise
+        raise LakeError(f"{what}: {_first_line(error)}. {next_move}") from error
 
 
-def _create(path: Path, schema: Mapping[str, pl.DataType], contract: Contract | None) -> None:
-    path.mkdir(parents=True, exist_ok=True)
-    DeltaTable.create(str(path), _delta_schema(schema), mode="ignore", description=contract.description if contract else None)
+def _open(settings: Settings, uri: str, *, version: int | None = None) -> DeltaTable | None:
+    with _one_sentence(settings, uri, f"the table at {uri} cannot be opened", "Look at the newest files of its _delta_log"):
+        try:
+            return DeltaTable(uri, version=version, storage_options=storage.build_options(settings, uri))
+        except TableNotFoundError:
+            return None
+
+
+def _scan(settings: Settings, uri: str, handle: DeltaTable, *, version: int) -> pl.LazyFrame:
+    if not storage.is_remote(uri):
+        return pl.scan_delta(uri, version=version)
+    # Opening costs a listing and as many requests as there are commits since the last checkpoint, so the newest version is opened once.
+    pinned = handle if handle.version() == version else _open(settings, uri, version=version)
+    return pl.scan_delta(pinned or uri)
+
+
+def _create(settings: Settings, uri: str, schema: Mapping[str, pl.DataType], contract: Contract | None) -> None:
+    if not storage.is_remote(uri):
+        Path(uri).mkdir(parents=True, exist_ok=True)
+    description = contract.description if contract else None
+    DeltaTable.create(uri, _delta_schema(schema), mode="ignore", description=description, storage_options=storage.build_options(settings, uri))
 
 
 def _delta_schema(schema: Mapping[str, pl.DataType]) -> Schema:

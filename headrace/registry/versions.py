@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import RegistryError
+from headrace.lake import catalog
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -220,7 +221,7 @@ def _log_run(
         mlflow.log_params({key: str(value) for key, value in params.items()})
         mlflow.log_metrics(dict(metrics))
         for table, version in tables.items():
-            source = DeltaDatasetSource(path=str(settings.lake_root / table.replace(".", "/")), delta_table_version=version)
+            source = DeltaDatasetSource(path=catalog.readable_uri(settings, table), delta_table_version=version)
             # MLflow drops version 0 from a source in silence, so the digest says it too.
             mlflow.log_input(MetaDataset(source, name=table, digest=f"v{version}"), context="training")  # ty: ignore[abstract-class-instantiation] - MLflow's own class for a source without rows
         for page in ("card.md", "metrics.json", "explanation.json"):
