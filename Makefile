@@ -115,6 +115,9 @@ down: $(RUN) ## Stop it; running flows finish first, and nothing is left behind
 status: $(RUN) ## What is up: addresses, health, versions, memory, deployed commit
 	@$(call operate,)
 
+s3: $(DEV) ## An S3 server with access policies on 127.0.0.1:9000, until Ctrl-C: buckets and keys of every environment (PORT=)
+	@$(call operate,--port "$${PORT:-9000}")
+
 ##@ Serve
 serve: $(RUN) ## Answer POST /predict with the champion; PORT= instead of the environment's own
 	@$${PORT:+env HEADRACE_SERVING_PORT="$$PORT"} $(PYTHON) -m headrace.serving --use-case "$$USE_CASE" $(ended)
@@ -143,10 +146,6 @@ ui-mlflow: $(RUN) ## MLflow's pages on 127.0.0.1:5001, until Ctrl-C (PORT=)
 
 ui-prefect: $(RUN) ## Prefect's pages about the runs on 127.0.0.1:4201, until Ctrl-C (PORT=)
 	@$(PYTHON) -m tools.ui prefect --port "$${PORT:-4201}" $(ended)
-
-##@ Environments
-s3: $(DEV) ## An S3 server with access policies on 127.0.0.1:9000, until Ctrl-C: buckets and keys of every environment (PORT=)
-	@$(call operate,--port "$${PORT:-9000}")
 
 ##@ Change the code
 check: lint types imports ## Under a minute: lint, types, import direction, the library's tests
