@@ -4,7 +4,7 @@ import json
 import multiprocessing
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime
 from multiprocessing.pool import Pool
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from headrace.lake import ingestion, refinement, tables
 from headrace.lake.runs import begin, finish
 from headrace.settings import Settings, load_settings
 from tests.lake import writers
-from tests.small_flights import TICKS, small_flights
+from tests.small_flights import small_flights
 
 pytestmark = pytest.mark.story
 
@@ -103,7 +103,7 @@ def test_a_remote_table_is_read_at_any_version_and_keeps_its_ledger(server):
 
 
 def test_ingest_and_refine_leave_the_same_tables_on_s3_as_on_disk(server, tmp_path):
-    whole, as_of = small_flights(), TICKS[0] - timedelta(days=38)
+    whole, as_of = small_flights(), datetime(2013, 1, 8, tzinfo=UTC)
     # One feed that appends and one that merges; each more costs seconds of judging and shows nothing more.
     case = replace(whole, feeds={feed: whole.feeds[feed] for feed in ("weather", "airlines")})
     remote, local = server.settings("dev", "flights"), load_settings("dev", home=tmp_path, variables={})
