@@ -13,6 +13,7 @@ $(foreach name,$(VALUES) HEADRACE_ENV HEADRACE_HOME,$(if $(findstring $$,$(value
 # They count on make's command line only: a shell may have an ENV, a PORT or a VERSION of its own that means something else.
 $(foreach name,$(VALUES),$(if $(filter command,$(origin $(name))),,$(eval override $(name) :=)))
 named_environment := $(ENV)
+named_use_case := $(USE_CASE)
 override ENV := $(or $(ENV),$(HEADRACE_ENV),dev)
 override USE_CASE := $(or $(USE_CASE),flight_delay)
 override TESTS := $(or $(TESTS),tests)
@@ -33,13 +34,15 @@ DEV := .venv/.installed-dev
 # Ends with the verb's own exit code as a line, because make itself always leaves with 2.
 ended = || { code=$$?; echo "make $@: the verb ended with exit code $$code (3: a gate blocked; all codes: docs/reference/errors.md)" >&2; exit $$code; }
 flow = $(PYTHON) -m flows $@ --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"} $${REVISION:+--revision "$$REVISION"} $(ended)
+# All use cases, unless one is named.
+one_use_case = $(if $(named_use_case),--use-case "$$USE_CASE")
 operate = $(PYTHON) -m operations $@ $(1) $(ended)
 look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE"
 need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(name)=, for example: $(2)' >&2; exit 2; };)
 
 .PHONY: help run page quality summary tables results up down status \
 	ingest refine featurize train promote score monitor retrain lifecycle approve withdraw rollback \
-	serve drain ui-mlflow ui-prefect reset s3 \
+	serve drain ui-mlflow ui-prefect reset deploy diff undeploy release s3 \
 	test check lint format types imports docs docs-check ci bench-lifecycle install
 
 ##@ Start here
@@ -51,7 +54,7 @@ run: $(RUN) ## Install what is missing, then the whole lifecycle of a use case; 
 	@$(PYTHON) -m flows lifecycle --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"} $(ended)
 
 test: $(DEV) ## Install what is missing, then all tests; TESTS=tests/lake for some
-	@$(PYTHON) -m pytest -n 2 --dist worksteal -q "$$TESTS"
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -q $${JUNIT:+--junitxml="$$JUNIT"} "$$TESTS"
 
 reset: ## Delete one environment's state and start over; asks first, YES=1 answers (ENV=)
 	@[[ "$(if $(named_environment),yes)" ]] || { echo "make reset deletes, so it wants the environment named: make reset ENV=dev" >&2; exit 2; }
@@ -115,6 +118,19 @@ down: $(RUN) ## Stop it; running flows finish first, and nothing is left behind
 status: $(RUN) ## What is up: addresses, health, versions, memory, deployed commit
 	@$(call operate,)
 
+deploy: $(RUN) ## From now on the environment runs the commit that is checked out; again changes nothing (USE_CASE=)
+	@$(call operate,$(one_use_case))
+
+diff: $(RUN) ## What `make deploy` would change; nothing is changed (USE_CASE=)
+	@$(call operate,$(one_use_case))
+
+undeploy: $(RUN) ## Take the deployments away; tables, models and history stay; asks first, YES=1 answers (USE_CASE=)
+	@$(call operate,$(one_use_case) $${YES:+--yes})
+
+release: $(RUN) ## Cut the branch release/<name> from main, once its checks have passed (NAME=)
+	$(call need,NAME,make release NAME=2026.11)
+	@$(call operate,--name "$$NAME")
+
 s3: $(DEV) ## An S3 server with access policies on 127.0.0.1:9000, until Ctrl-C: buckets and keys of every environment (PORT=)
 	@$(call operate,--port "$${PORT:-9000}")
 
@@ -170,8 +186,15 @@ docs: $(DEV) ## Write docs/reference from the code
 docs-check: $(DEV) ## docs/reference is what the code says, and every link leads somewhere
 	@$(PYTHON) -m pytest -q tests/conventions/test_docs.py
 
-ci: lint types imports docs-check test ## All that CI asks for; at the end the tree is as it was
-	@git diff --exit-code && echo "ci: passed"
+# The record says for which commit the checks passed, so it has to be the same one from their begin to their end.
+ifneq ($(filter ci,$(MAKECMDGOALS)),)
+export JUNIT := .venv/junit.xml
+begun_at := $(shell git rev-parse HEAD)
+endif
+
+ci: lint types imports docs-check test ## All that CI asks for; at the end the tree is as it was, and the commit has a signed record of it
+	@git diff --exit-code
+	@$(PYTHON) -m operations.checks --junit "$$JUNIT" --begun-at "$(begun_at)" --tests "$$TESTS" && echo "ci: passed"
 
 bench-lifecycle: $(RUN) ## The product against a plain script without Prefect, both cold; ends with their ratio
 	@$(PYTHON) -m benchmarks.lifecycle

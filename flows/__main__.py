@@ -61,7 +61,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
                 "--as-of", type=_instant, help="UTC instant the run stands for, for example 2013-07-01; left out: the environment's clock"
             )
         if verb in REVISED:
-            command.add_argument("--revision", type=int, default=1, help="higher than before to do a slice again")
+            command.add_argument("--revision", type=_revision, default=1, help="higher than before to do a slice again")
         if verb == "approve":
             command.add_argument("--version", type=int, required=True)
         if verb == "withdraw":
@@ -78,6 +78,12 @@ def _instant(text: str) -> datetime:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no instant; write 2013-07-01 or 2013-07-01T06:00:00Z") from error
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def _revision(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no revision; write 2 to do a slice again, or more when that was done")
+    return int(text)
 
 
 def _run_flow(settings: Settings, options: argparse.Namespace) -> int:

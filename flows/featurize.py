@@ -13,16 +13,23 @@ from prefect import State, flow
 
 from headrace import use_case as use_cases
 from headrace.lake import runs
-from headrace.settings import load_settings
 from tasks.clock import read_as_of
+from tasks.environment import open_environment
 from tasks.featurize import append_features, decide_freshness, publish_online
+from tasks.parameters import Revision
 from tasks.stage import StageResult, end_repeat, end_stage
 
 
 @flow(flow_run_name="featurize {use_case} {as_of}")
-def featurize(use_case: str, as_of: datetime | None = None, revision: int = 1) -> StageResult | State[Any]:
-    """Append the features of rows with a prediction time until `as_of` (UTC; left out: the environment's clock)."""
-    settings = load_settings()
+def featurize(use_case: str, as_of: datetime | None = None, revision: Revision = 1) -> StageResult | State[Any]:
+    """Append the features of the rows whose prediction time has come since the last slice.
+
+    Args:
+        use_case: Name of the use case.
+        as_of: Instant (UTC) until which rows count; left out: the environment's clock.
+        revision: 1, or higher than before to do a slice again.
+    """
+    settings = open_environment()
     case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "featurize", as_of)
     run = runs.begin(settings, case.name, "featurize", as_of=as_of, revision=revision)

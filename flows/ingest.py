@@ -13,16 +13,21 @@ from prefect import State, flow
 
 from headrace import use_case as use_cases
 from headrace.lake import runs
-from headrace.settings import load_settings
 from tasks.clock import read_as_of
+from tasks.environment import open_environment
 from tasks.ingest import append_feed
 from tasks.stage import StageResult, end_repeat, end_stage
 
 
 @flow(flow_run_name="ingest {use_case} {as_of}")
 def ingest(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
-    """Append every feed's deliveries since the last slice and until `as_of` (UTC; left out: the environment's clock)."""
-    settings = load_settings()
+    """Append every feed's deliveries since the last slice.
+
+    Args:
+        use_case: Name of the use case.
+        as_of: Instant (UTC) until which deliveries count; left out: the environment's clock.
+    """
+    settings = open_environment()
     case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "ingest", as_of)
     run = runs.begin(settings, case.name, "ingest", as_of=as_of)

@@ -19,26 +19,28 @@ from flows.refine import refine
 from flows.retrain import retrain
 from flows.score import score
 from headrace import use_case as use_cases
-from headrace.settings import load_settings
 from tasks.clock import read_open_ticks
-from tasks.lifecycle import end_lifecycle, is_due, record_tick, write_story
+from tasks.environment import open_environment
+from tasks.lifecycle import JUDGING, choose_stages, end_lifecycle, is_due, record_tick, write_story
 from tasks.stage import StageResult, block, inside_parent, is_passed
 
 STAGES = {"ingest": ingest, "refine": refine, "featurize": featurize, "score": score, "monitor": monitor, "retrain": retrain, "promote": promote}
 
-# A challenger that is turned away, or cannot be built, leaves the champion serving; the line goes on.
-JUDGING = ("retrain", "promote")
-
 
 @flow(flow_run_name="lifecycle {use_case} {as_of}")
 def lifecycle(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
-    """Run every stage for every open tick until `as_of` (UTC; left out: all that the clock holds); finished ticks and stages are skipped."""
-    settings = load_settings()
+    """Run the stages of every open tick; finished ticks and stages are skipped.
+
+    Args:
+        use_case: Name of the use case.
+        as_of: Instant (UTC) until which ticks are run; left out: all that the clock holds.
+    """
+    settings = open_environment()
     case = use_cases.load_in(settings, use_case)
     ticks = read_open_ticks(settings, case, until=as_of)
 
     for tick in ticks:
-        for stage in case.stages:
+        for stage in choose_stages(case):
             # What is finished is skipped before its subflow starts: a start alone costs half a second.
             if not is_due(settings, case, stage, as_of=tick):
                 continue

@@ -1,7 +1,8 @@
-"""Monitor: late labels meet their predictions, inputs are compared with the past, and both become rows.
+"""Monitor: late labels meet their predictions, inputs are compared with the past; both become rows, breaches become events.
 
 Reads   inference.<use_case>_predictions, gold.<use_case>_features, silver.<use_case>_* (labels), registry
-Writes  metrics.model_performance, metrics.drift, inference.<use_case>_requests, metrics.pipeline_runs
+Writes  metrics.model_performance, metrics.drift, inference.<use_case>_requests, metrics.pipeline_runs;
+        events headrace.performance.dropped, headrace.drift.detected
 Gate    none of its own; `retrain` decides on these rows
 Run     make monitor USE_CASE=flight_delay ENV=dev AS_OF=2013-07-01
 """
@@ -13,16 +14,22 @@ from prefect import State, flow
 
 from headrace import use_case as use_cases
 from headrace.lake import runs
-from headrace.settings import load_settings
 from tasks.clock import read_as_of
-from tasks.monitor import append_drift, append_performance, drain_requests
+from tasks.environment import open_environment
+from tasks.events import emit_breaches
+from tasks.monitor import append_drift, append_performance, drain_requests, find_breaches
 from tasks.stage import StageResult, end_repeat, end_stage
 
 
 @flow(flow_run_name="monitor {use_case} {as_of}")
 def monitor(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
-    """Measure every window that is complete at `as_of` (UTC; left out: the environment's clock) and was not measured yet."""
-    settings = load_settings()
+    """Measure every window that is complete and was not measured yet.
+
+    Args:
+        use_case: Name of the use case.
+        as_of: Instant (UTC) at which windows must be complete; left out: the environment's clock.
+    """
+    settings = open_environment()
     case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "monitor", as_of)
     run = runs.begin(settings, case.name, "monitor", as_of=as_of)
@@ -34,4 +41,7 @@ def monitor(use_case: str, as_of: datetime | None = None) -> StageResult | State
 
     # Outputs and inputs are both watched: a model can fail on steady inputs, and inputs can move without hurting.
     steps = [append_performance(settings, case, as_of=as_of), append_drift(settings, case, as_of=as_of)]
+
+    # Before the run is finished, so that one that dies here says it when it runs again; the server knows the event by its id.
+    emit_breaches(settings, case, find_breaches(settings, case, as_of=as_of))
     return end_stage(settings, run, steps)

@@ -14,8 +14,8 @@ from prefect import State, flow
 from headrace import use_case as use_cases
 from headrace.decisions import decide_all
 from headrace.lake import runs
-from headrace.settings import load_settings
 from tasks.clock import read_as_of
+from tasks.environment import open_environment
 from tasks.promote import (
     decide_approval,
     decide_comparison,
@@ -31,8 +31,13 @@ from tasks.stage import StageResult, end_stage, end_without_challenger
 
 @flow(flow_run_name="promote {use_case} {as_of}")
 def promote(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
-    """Judge the challenger at `as_of` (UTC; left out: the environment's clock) and make it champion only if every gate passed."""
-    settings = load_settings()
+    """Judge the challenger, and make it champion only if every gate passed.
+
+    Args:
+        use_case: Name of the use case.
+        as_of: Instant (UTC) at which it is judged; left out: the environment's clock.
+    """
+    settings = open_environment()
     case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "promote", as_of)
 

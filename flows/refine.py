@@ -13,16 +13,21 @@ from prefect import State, flow
 
 from headrace import use_case as use_cases
 from headrace.lake import runs
-from headrace.settings import load_settings
 from tasks.clock import read_as_of
+from tasks.environment import open_environment
 from tasks.refine import refine_feed
 from tasks.stage import StageResult, end_repeat, end_stage
 
 
 @flow(flow_run_name="refine {use_case} {as_of}")
 def refine(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
-    """Refine every batch ingested until `as_of` (UTC; left out: the environment's clock); blocked batches are judged again."""
-    settings = load_settings()
+    """Refine every batch that was ingested and not refined yet; blocked batches are judged again.
+
+    Args:
+        use_case: Name of the use case.
+        as_of: Instant (UTC) until which batches count; left out: the environment's clock.
+    """
+    settings = open_environment()
     case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "refine", as_of)
     run = runs.begin(settings, case.name, "refine", as_of=as_of)

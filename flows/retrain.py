@@ -15,16 +15,21 @@ from flows.train import train
 from headrace import use_case as use_cases
 from headrace.decisions import Decision
 from headrace.lake import runs
-from headrace.settings import load_settings
 from tasks.clock import read_as_of
+from tasks.environment import open_environment
 from tasks.retrain import decide_retraining
 from tasks.stage import StageResult, end_repeat, end_stage, inside_parent, is_passed
 
 
 @flow(flow_run_name="retrain {use_case} {as_of}")
 def retrain(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
-    """Decide by what is known at `as_of` (UTC; left out: the environment's clock), and train when the policy says so."""
-    settings = load_settings()
+    """Decide by what is known, and train when the policy says so.
+
+    Args:
+        use_case: Name of the use case.
+        as_of: Instant (UTC) whose knowledge decides; left out: the environment's clock.
+    """
+    settings = open_environment()
     case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "retrain", as_of)
     run = runs.begin(settings, case.name, "retrain", as_of=as_of)

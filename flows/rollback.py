@@ -13,8 +13,8 @@ from prefect import State, flow
 
 from headrace import use_case as use_cases
 from headrace.lake import runs
-from headrace.settings import load_settings
 from tasks.clock import read_as_of
+from tasks.environment import open_environment
 from tasks.promote import finish_promotions
 from tasks.rollback import decide_rollback
 from tasks.stage import StageResult, end_stage
@@ -22,8 +22,15 @@ from tasks.stage import StageResult, end_stage
 
 @flow(flow_run_name="rollback {use_case} by {by}")
 def rollback(use_case: str, by: str, reason: str, as_of: datetime | None = None) -> StageResult | State[Any]:
-    """Return to the champion before the present one, in the name of `by`, because of `reason`; in force from `as_of` (UTC; left out: the clock)."""
-    settings = load_settings()
+    """Return to the champion before the present one.
+
+    Args:
+        use_case: Name of the use case.
+        by: The person who decides.
+        reason: Why.
+        as_of: Instant (UTC) from which the previous champion is in force; left out: the environment's clock.
+    """
+    settings = open_environment()
     case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "rollback", as_of)
 

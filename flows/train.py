@@ -14,8 +14,8 @@ from prefect import State, flow
 from headrace import use_case as use_cases
 from headrace.decisions import passed
 from headrace.lake import runs
-from headrace.settings import load_settings
 from tasks.clock import read_as_of
+from tasks.environment import open_environment
 from tasks.events import emit
 from tasks.stage import StageResult, end_repeat, end_stage
 from tasks.train import build_candidate, identify_candidate, register_challenger
@@ -23,8 +23,13 @@ from tasks.train import build_candidate, identify_candidate, register_challenger
 
 @flow(flow_run_name="train {use_case} {as_of}")
 def train(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
-    """Build and register the candidate that `as_of` (UTC; left out: the environment's clock) allows; the same inputs register nothing twice."""
-    settings = load_settings()
+    """Build and register the candidate that the data allow; the same inputs register nothing twice.
+
+    Args:
+        use_case: Name of the use case.
+        as_of: Instant (UTC) whose knowledge the candidate is built from; left out: the environment's clock.
+    """
+    settings = open_environment()
     case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "train", as_of)
 

@@ -32,8 +32,8 @@ STORAGE_KEYS = ("aws_access_key_id", "aws_allow_http", "aws_endpoint_url", "aws_
 # Fields whose values are shown nowhere, because they may be secrets.
 _HIDDEN = ("tracking_uri", "database_uri", "notify_uri", "storage")
 
-# Read by `load_settings` itself, so they are no fields of a YAML file.
-PROCESS_VARIABLES = ("HEADRACE_ENV", "HEADRACE_HOME")
+# They belong to the process and are no fields of a YAML file; `HEADRACE_KEYS` is the folder of the key that signs records of checks.
+PROCESS_VARIABLES = ("HEADRACE_ENV", "HEADRACE_HOME", "HEADRACE_KEYS")
 
 
 class Settings(BaseModel):

@@ -19,6 +19,10 @@ VERBS: Mapping[str, str] = {
     "down": "operations.down",
     "status": "operations.status",
     "s3": "operations.s3",
+    "deploy": "operations.deploy",
+    "diff": "operations.diff",
+    "undeploy": "operations.undeploy",
+    "release": "operations.cut",
 }
 
 

@@ -8,6 +8,7 @@ from headrace.errors import UseCaseError
 from headrace.lake import runs
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from tasks.environment import is_deployed
 
 # Stages whose slices follow one another.
 MOVING = ("ingest", "refine", "featurize", "score", "monitor", "retrain")
@@ -31,12 +32,17 @@ def read_as_of(settings: Settings, case: UseCase, flow: str, as_of: datetime | N
 
 
 def read_open_ticks(settings: Settings, case: UseCase, *, until: datetime | None) -> list[datetime]:
-    """Instants that `lifecycle` still has to run, oldest first (UTC): the replay's open ticks, or this run's own instant on a wall clock."""
+    """Instants that `lifecycle` has to run, oldest first (UTC).
+
+    On a wall clock it is this run's own instant. A replay has its open ticks: all of them for a verb, the next one for a deployed
+    run, whose `retrain` and `promote` are deployments of their own and have to come before the tick after it.
+    """
     if settings.clock == "wall":
         return [read_as_of(settings, case, "lifecycle", until)]
     finished = set(runs.read_ticks(settings, case.name))
     limit = until if until is None or until.tzinfo else until.replace(tzinfo=UTC)
-    return [tick for tick in case.replay.ticks if tick not in finished and (limit is None or tick <= limit)]
+    open_ticks = [tick for tick in case.replay.ticks if tick not in finished and (limit is None or tick <= limit)]
+    return open_ticks[:1] if is_deployed() else open_ticks
 
 
 def _check_not_future(settings: Settings, case: UseCase, as_of: datetime) -> datetime:

@@ -1,16 +1,31 @@
 """Events that trigger deployments: ids only, never rows."""
 
+from uuid import NAMESPACE_URL, uuid5
+
 from prefect import task
 from prefect.events import emit_event
 
+from headrace.monitoring.breaches import Breach
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 from tasks.options import COMPUTE
 
+BREACHES = {"drift": "headrace.drift.detected", "performance": "headrace.performance.dropped"}
+
 
 @task(**COMPUTE)
 def emit(settings: Settings, case: UseCase, event: str, *, subject: str) -> None:
-    """Emit `headrace.<noun>.<past participle>` about a subject (a version, a window) of a use case."""
+    """Emit `headrace.<noun>.<past participle>` about a subject (a version, a window) of a use case.
+
+    Its id is made of what it says: emitted again by a run that had died before it finished, it is the same event to the server.
+    """
     name = f"{settings.environment}.{case.name}"
     resource = {"prefect.resource.id": f"headrace.{name}", "prefect.resource.name": name, "environment": settings.environment}
-    emit_event(event, resource=resource, payload={"use_case": case.name, "subject": subject})
+    identity = uuid5(NAMESPACE_URL, f"{event}/{name}/{subject}")
+    emit_event(event, resource=resource, payload={"use_case": case.name, "subject": subject}, id=identity)
+
+
+def emit_breaches(settings: Settings, case: UseCase, breaches: list[Breach]) -> None:
+    """Emit one event for each window that crossed a bar."""
+    for breach in breaches:
+        emit(settings, case, BREACHES[breach.kind], subject=breach.window)

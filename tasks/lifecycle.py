@@ -11,8 +11,20 @@ from headrace.lake import runs
 from headrace.registry import versions
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from tasks.environment import is_deployed
 from tasks.options import STORE
 from tasks.stage import StageResult
+
+# A challenger that is turned away, or cannot be built, leaves the champion serving; the line goes on.
+JUDGING = ("retrain", "promote")
+
+
+def choose_stages(case: UseCase) -> list[str]:
+    """The stages of a tick, in order: all of them for a verb; for a deployed run the data stages.
+
+    Only a deployment's own run can wait for a person, so there `retrain` and `promote` are started by events and schedules.
+    """
+    return [stage for stage in case.stages if not (is_deployed() and stage in JUDGING)]
 
 
 def is_due(settings: Settings, case: UseCase, stage: str, *, as_of: datetime) -> bool:

@@ -5,7 +5,8 @@ from datetime import datetime
 from prefect import task
 
 from headrace.lake.runs import Step
-from headrace.monitoring import recording
+from headrace.monitoring import breaches, recording
+from headrace.monitoring.breaches import Breach
 from headrace.serving.drain import drain
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -28,3 +29,9 @@ def append_performance(settings: Settings, case: UseCase, *, as_of: datetime) ->
 def append_drift(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
     """Append the drift of every window that is complete by now."""
     return recording.append_drift(settings, case, as_of=as_of)
+
+
+@task(**STORE)
+def find_breaches(settings: Settings, case: UseCase, *, as_of: datetime) -> list[Breach]:
+    """Windows measured since the last finished run that crossed a bar of the policy."""
+    return breaches.find_breaches(settings, case, as_of=as_of)

@@ -1,0 +1,161 @@
+"""Deploy: an environment runs one commit from now on, with its packages, its schedules and its triggers.
+
+Staging and prod want their branch, a clean tree and a signed record of passed checks. Doing it again changes nothing.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from headrace import use_case as use_cases
+from headrace.errors import DeployError
+from headrace.settings import ROOT, Settings
+from operations import checks, git, releases, services, supervisor
+from operations.releases import Release
+from operations.rollout import check_servers
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What is deployed: all use cases, or one."""
+    parser.add_argument("--use-case", help="only the deployments of this one; left out: of all")
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    """Check, build the release, let it declare itself to the server, and note what is deployed."""
+    commit = check_deployable(settings, ROOT, keys=checks.keys_folder())
+    check_servers(settings)
+    for line in describe_edits(ROOT):
+        say(line)
+    say(f"deploying commit {commit[:12]} to {settings.environment}")
+    release = releases.build_release(settings.home, ROOT, commit, say=say)
+    names = [options.use_case] if options.use_case else use_cases.names(release.folder / "use_cases")
+    changes = run_inside(settings, release, "apply", names)
+    record_release(settings, release, names)
+    for line in describe_changes(changes):
+        say(line)
+    say(restart_model_server(settings, release))
+    say(f"deployed: {settings.environment} runs commit {commit[:12]}, whatever happens in {ROOT.name}/ from now on")
+    return 0
+
+
+def check_deployable(settings: Settings, checkout: Path, *, keys: Path) -> str:
+    """The commit that may be deployed to this environment: the one that is checked out.
+
+    Args:
+        settings: The environment.
+        checkout: The clone.
+        keys: Folder of the key that signs records of checks.
+
+    Raises:
+        DeployError: The environment wants another branch, a clean tree or a valid record of passed checks.
+    """
+    commit = git.read_commit(checkout)
+    if settings.deploy_from is None:
+        return commit
+    branch = git.read_branch(checkout)
+    if branch is None or not fnmatch(branch, settings.deploy_from):
+        where = f"branch {branch}" if branch else "no branch (HEAD is detached)"
+        step = "git checkout main" if settings.deploy_from == "main" else "make release NAME=..., then git checkout that branch"
+        raise DeployError(f"{settings.environment} is deployed from {settings.deploy_from}, and {where} is checked out; {step}")
+    check_clean(checkout)
+    checks.check_record(checkout, commit, keys=keys)
+    return commit
+
+
+def check_clean(checkout: Path) -> None:
+    """Refuse a clone whose files are not those of its commit.
+
+    Raises:
+        DeployError: A file differs from the commit, or git does not know it.
+    """
+    changes = git.read_changes(checkout)
+    if changes:
+        raise DeployError(f"{len(changes)} files differ from the commit or are new, {changes[0][3:]} for one; commit or remove them")
+
+
+def describe_edits(checkout: Path) -> list[str]:
+    """What a person should know whose edits are not in the commit; possible only where any commit may be deployed."""
+    changes = git.read_changes(checkout)
+    return [f"not in it: {len(changes)} files that differ from the commit or are new; commit them to deploy them"] if changes else []
+
+
+def run_inside(settings: Settings, release: Release, action: str, names: Sequence[str], *, interpreter: Path | None = None) -> list[dict[str, Any]]:
+    """Let the release's own code speak to the server, so that forms and declarations are those of its commit.
+
+    Args:
+        settings: The environment.
+        release: Whose code runs.
+        action: `apply`, `plan` or `remove`.
+        names: The use cases.
+        interpreter: Runs the code instead of the release's own Python, where that is not built yet.
+
+    Raises:
+        DeployError: It could not; what it said is on the terminal.
+    """
+    # The server's address comes from the environment's settings; a shell that names another server must not matter.
+    foreign = ("PREFECT_", "MLFLOW_", "PYTHON", "GIT_")
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    variables |= {"HEADRACE_ENV": settings.environment, "HEADRACE_HOME": str(settings.home)}
+    command = [str(interpreter or release.python), "-m", "operations.rollout", action, "--python", str(release.python)]
+    for name in names:
+        command += ["--use-case", name]
+    done = subprocess.run(command, cwd=release.folder, env=variables, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise DeployError(f"the release {release.commit[:12]} could not {action} its deployments, see above; mend that and type the same again")
+    return json.loads(done.stdout)
+
+
+def record_release(settings: Settings, release: Release, names: Sequence[str]) -> None:
+    """Note what is deployed, in one move; use cases that this commit was deployed for before stay in it."""
+    before = services.read_release(settings)
+    kept = before["use_cases"] if before and before["commit"] == release.commit else []
+    deployed = {
+        "commit": release.commit,
+        "folder": str(release.folder),
+        "python": str(release.python),
+        "use_cases": sorted({*kept, *names}),
+    }
+    path = services.release_path(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(deployed, indent=1) + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+def restart_model_server(settings: Settings, release: Release) -> str:
+    """Let the model server run the deployed commit; one that does already is left alone.
+
+    Returns:
+        What was done, in a sentence.
+    """
+    mark = settings.environment_home / "run" / "serving.json"
+    state = supervisor.read_states(settings).get(services.MODEL_SERVER.name)
+    is_current = mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == {"commit": release.commit}
+    if is_current and state is not None and state.status in ("STARTING", "RUNNING"):
+        return "the model server runs this commit already"
+    supervisor.restart(settings, services.MODEL_SERVER.name)
+    mark.write_text(json.dumps({"commit": release.commit}) + "\n", encoding="utf-8")
+    return f"the model server was started from this commit: {services.MODEL_SERVER.address(settings)}"
+
+
+def describe_changes(changes: Sequence[dict[str, Any]], *, is_plan: bool = False) -> list[str]:
+    """One line for each deployment that changed, or the sentence that none did."""
+    lines = [
+        f"  {change['change']:8} {change['deployment']}" + (f": {', '.join(change['fields'])}" if change["fields"] else "")
+        for change in changes
+        if change["change"] != "none"
+    ]
+    nothing = "nothing would change" if is_plan else "every deployment was as declared; nothing changed"
+    return lines or [nothing]
+
+
+def say(line: str) -> None:
+    """One line for the person who typed the verb."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,79 @@
+"""A release is one commit and its packages, built once and left whole."""
+
+import sys
+import threading
+
+import pytest
+
+from headrace.errors import DeployError
+from headrace.settings import ROOT
+from operations import checks, git, releases
+from tests.operations.repositories import commit_file, leave_record, make_clone
+
+
+@pytest.fixture
+def clone(tmp_path):
+    return make_clone(tmp_path / "clone")
+
+
+def test_a_release_is_exactly_its_commit_and_later_edits_do_not_reach_it(tmp_path, clone):
+    record = leave_record(clone, tmp_path / "keys")
+    (clone / "code.py").write_text("not = committed\n")
+    folder = releases.build_clone(tmp_path / "home", clone, record.commit)
+    commit_file(clone, "code.py", "answer = 43\n")
+    assert folder == tmp_path / "home" / "releases" / record.commit
+    assert (folder / "code.py").read_text() == "answer = 42\n"
+    assert git.read_changes(folder) == []
+    assert checks.check_record(folder, record.commit, keys=tmp_path / "keys") == record
+
+
+def test_it_stays_when_the_clone_is_gone(tmp_path, clone):
+    commit = git.read_commit(clone)
+    folder = releases.build_clone(tmp_path / "home", clone, commit)
+    clone.rename(tmp_path / "elsewhere")
+    assert releases.build_clone(tmp_path / "home", clone, commit) == folder
+    git.read(tmp_path, "clone", "--quiet", f"file://{folder}", str(tmp_path / "pulled"))
+    assert git.read_commit(tmp_path / "pulled") == commit
+
+
+def test_what_a_killed_build_left_is_thrown_away(tmp_path, clone):
+    commit = git.read_commit(clone)
+    left = tmp_path / "home" / "releases" / f".{commit}.building"
+    left.mkdir(parents=True)
+    (left / "half").write_text("half a file")
+    folder = releases.build_clone(tmp_path / "home", clone, commit)
+    assert not left.exists()
+    assert not (folder / "half").exists()
+
+
+def test_two_builds_at_once_make_one_release(tmp_path, clone):
+    commit, made = git.read_commit(clone), []
+    builders = [threading.Thread(target=lambda: made.append(releases.build_clone(tmp_path / "home", clone, commit))) for _ in range(3)]
+    for builder in builders:
+        builder.start()
+    for builder in builders:
+        builder.join()
+    assert made == [tmp_path / "home" / "releases" / commit] * 3
+
+
+def test_packages_that_are_there_are_used(tmp_path):
+    place = releases.packages_folder(tmp_path, ROOT)
+    place.parent.mkdir(parents=True)
+    place.symlink_to(sys.prefix)
+    said = []
+    assert releases.build_packages(tmp_path, ROOT, say=said.append) == place / "bin" / "python"
+    assert said == []
+
+
+def test_a_package_that_does_not_exist_is_one_sentence_and_leaves_nothing(tmp_path, clone):
+    (clone / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = []\n[project.optional-dependencies]\ndev = []\n')
+    (clone / "constraints.txt").write_text(f"nothing @ {(tmp_path / 'nothing.whl').as_uri()}\n")
+    with pytest.raises(DeployError, match="packages of the release could not be installed.*the same verb tries again"):
+        releases.build_packages(tmp_path / "home", clone, say=lambda _: None)
+    assert not releases.packages_folder(tmp_path / "home", clone).exists()
+
+
+def test_developers_tools_stay_out_and_all_that_the_product_needs_goes_in():
+    names = {line.partition("==")[0].lower().replace("_", "-") for line in releases.list_packages(ROOT)}
+    assert {"prefect", "mlflow", "deltalake", "packaging", "cryptography"} <= names
+    assert names.isdisjoint({"pytest", "pytest-xdist", "ruff", "ty", "hypothesis", "import-linter", "pre-commit", "ministack", "headrace"})
