@@ -19,6 +19,9 @@ from operations import credentials, postgres, processes, services
 # How long MLflow believes a password it has checked; without, each request costs the 0.3 s of another check.
 _AUTH_CACHE_SECONDS = 60
 
+# A run that has not started so long after its time is called late, and told of.
+LATE_SECONDS = 60
+
 # A run that has said nothing for three of these is taken for dead.
 HEARTBEAT_SECONDS = 30
 
@@ -55,6 +58,10 @@ def start_prefect_server(settings: Settings) -> int:
         "PREFECT_SERVER_API_PORT": str(settings.prefect_port),
         "PREFECT_SERVER_API_AUTH_STRING": credentials.ensure_prefect_login(settings),
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        # In memory, as Prefect has it, leases are gone after a restart, and a run that cannot renew its own ends itself.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        # A worker takes 7 to 30 s to start a run; what is late after Prefect's own 15 s is often only on its way.
+        "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": str(LATE_SECONDS),
     }
     if settings.database == "postgres":
         uri = postgres.database_uri(settings, postgres.PREFECT, scheme="postgresql+asyncpg")
@@ -125,6 +132,9 @@ def _client_variables() -> Mapping[str, str]:
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_WORKER_WEBSERVER_HOST": HOST,
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+        # Two minutes in all, doubling from 2 s, also where the server answers 500 because its database is away: a restart is not the end.
+        "PREFECT_CLIENT_MAX_RETRIES": "6",
+        "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
         # People read a run's lines in Prefect's pages.
         "PREFECT_LOGGING_LEVEL": "INFO",
     }

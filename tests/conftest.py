@@ -16,6 +16,18 @@ _HOME = pytest.StashKey[Path]()
 STORIES = ("environment", "faults", "flows", "story")
 
 
+# Minutes long each; `make drills` asks for them.
+DRILLS = Path(__file__).parent / "drills"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--drills", action="store_true", help="collect the drills, and nothing but what is named")
+
+
+def pytest_ignore_collect(collection_path, config):
+    return True if collection_path == DRILLS and not config.getoption("drills") else None
+
+
 def pytest_configure(config):
     """Before any test module is imported, because Prefect and MLflow read their variables when they are."""
     for name in [name for name in os.environ if name.startswith((OVERRIDE_PREFIX, "PREFECT_", "MLFLOW_"))]:
