@@ -36,12 +36,13 @@ ended = || { code=$$?; echo "make $@: the verb ended with exit code $$code (3: a
 flow = $(PYTHON) -m flows $@ --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"} $${REVISION:+--revision "$$REVISION"} $(ended)
 # All use cases, unless one is named.
 one_use_case = $(if $(named_use_case),--use-case "$$USE_CASE")
+answer = $(PYTHON) -m flows $@ --use-case "$$USE_CASE" --version "$$VERSION" --by "$$BY" --reason "$$REASON" $${EVIDENCE:+--evidence "$$EVIDENCE"} $(ended)
 operate = $(PYTHON) -m operations $@ $(1) $(ended)
 look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE"
 need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(name)=, for example: $(2)' >&2; exit 2; };)
 
 .PHONY: help run page quality summary tables results up down status \
-	ingest refine featurize train promote score monitor retrain lifecycle approve withdraw rollback \
+	ingest refine featurize train promote score monitor retrain lifecycle approve reject withdraw rollback \
 	serve drain ui-mlflow ui-prefect reset deploy diff undeploy release s3 \
 	test check lint format types imports docs docs-check ci bench-lifecycle install
 
@@ -96,9 +97,13 @@ retrain: $(RUN) ## Decide whether a new candidate is worth building, and build i
 lifecycle: $(RUN) ## All stages, tick by tick; `make run` is this with its defaults
 	@$(flow)
 
-approve: $(RUN) ## Record that a person approves a version (VERSION= BY= REASON=)
+approve: $(RUN) ## Record that a person wants a version as champion; a waiting run goes on (VERSION= BY= REASON= EVIDENCE=)
 	$(call need,VERSION BY REASON,make approve ENV=staging VERSION=3 BY=ada REASON="seen the card")
-	@$(PYTHON) -m flows approve --use-case "$$USE_CASE" --version "$$VERSION" --by "$$BY" --reason "$$REASON" $(ended)
+	@$(answer)
+
+reject: $(RUN) ## Record that a person refuses a version, which archives it; a waiting run goes on (VERSION= BY= REASON= EVIDENCE=)
+	$(call need,VERSION BY REASON,make reject ENV=staging VERSION=3 BY=ada REASON="worse at night")
+	@$(answer)
 
 withdraw: $(RUN) ## Send a blocked batch to quarantine, so that the line goes on (BATCH= BY= REASON=)
 	$(call need,BATCH BY REASON,make withdraw ENV=dev BATCH=ingest/flight_delay/weather-2013-04-01T00:00:00Z/1 BY=ada REASON="sent twice")

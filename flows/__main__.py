@@ -18,6 +18,7 @@ from typing import Any
 from headrace import process, servers
 from headrace import use_case as use_cases
 from headrace.errors import BLOCKED_EXIT_CODE, HeadraceError
+from headrace.registry.evidence import SHOWN_DIGITS
 from headrace.settings import Settings, load_settings
 
 STAGES = ("lifecycle", "ingest", "refine", "featurize", "train", "promote", "score", "monitor", "retrain", "rollback")
@@ -62,11 +63,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             )
         if verb in REVISED:
             command.add_argument("--revision", type=_revision, default=1, help="higher than before to do a slice again")
-        if verb == "approve":
+        if verb in ("approve", "reject"):
             command.add_argument("--version", type=int, required=True)
+            command.add_argument("--evidence", help="hash of the evidence that the person saw; left out: what was asked last")
         if verb == "withdraw":
             command.add_argument("--batch", required=True, help="the bronze batch that refine blocks, as its message names it")
-        if verb in ("approve", "withdraw", "rollback"):
+        if verb in ("approve", "reject", "withdraw", "rollback"):
             command.add_argument("--by", required=True, help="the person who decides")
             command.add_argument("--reason", required=True)
     return parser.parse_args(arguments)
@@ -126,13 +128,29 @@ def _import_heavy() -> None:
         importlib.import_module(module)
 
 
-def _approve(settings: Settings, options: argparse.Namespace) -> int:
-    from headrace.registry import history, versions
+def _answer(settings: Settings, options: argparse.Namespace) -> int:
+    """Write what a person decides about a version; the row is the truth, and a run that waits for it goes on."""
+    from headrace.registry import approvals, versions
+    from tasks import approval
 
     case = use_cases.load_in(settings, options.use_case)
     version = versions.read(settings, case, number=options.version)
-    history.record_approval(settings, case, version=version, approver=options.by, reason=options.reason, approved_at=datetime.now(UTC))
-    _say(f"recorded: {options.by} approves version {version.number} of {version.name}; promote takes it from here")
+    answer = approvals.record_answer(
+        settings,
+        case,
+        version=version,
+        decision=options.verb,
+        approver=options.by,
+        reason=options.reason,
+        evidence=options.evidence,
+        approved_at=datetime.now(UTC),
+    )
+    _say(f"recorded: {answer.approver} {options.verb}s version {version.number} of {version.name}; {approval.resume(case, version, answer)}")
+    request = approvals.read_request(settings, case, version=version)
+    if request is not None:
+        _say(f"evidence {request.evidence_hash[:SHOWN_DIGITS]} of {request.requested_at:%Y-%m-%d %H:%M}Z: {request.reason}")
+        for name, value in sorted(request.evidence.items()):
+            _say(f"  {name:<40} {value if isinstance(value, str) else f'{value:.4g}'}")
     return 0
 
 
@@ -146,7 +164,7 @@ def _withdraw(settings: Settings, options: argparse.Namespace) -> int:
 
 
 # Decisions of people that are rows at once; no flow runs.
-RECORDS = {"approve": _approve, "withdraw": _withdraw}
+RECORDS = {"approve": _answer, "reject": _answer, "withdraw": _withdraw}
 
 
 def _summarize(settings: Settings, use_case: str) -> None:

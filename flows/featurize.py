@@ -16,11 +16,12 @@ from headrace.lake import runs
 from tasks.clock import read_as_of
 from tasks.environment import open_environment
 from tasks.featurize import append_features, decide_freshness, publish_online
+from tasks.naming import build_run_name
 from tasks.parameters import Revision
 from tasks.stage import StageResult, end_repeat, end_stage
 
 
-@flow(flow_run_name="featurize {use_case} {as_of}")
+@flow(flow_run_name=build_run_name)
 def featurize(use_case: str, as_of: datetime | None = None, revision: Revision = 1) -> StageResult | State[Any]:
     """Append the features of the rows whose prediction time has come since the last slice.
 

@@ -16,10 +16,11 @@ from headrace.lake import runs
 from tasks.clock import read_as_of
 from tasks.environment import open_environment
 from tasks.ingest import append_feed
+from tasks.naming import build_run_name
 from tasks.stage import StageResult, end_repeat, end_stage
 
 
-@flow(flow_run_name="ingest {use_case} {as_of}")
+@flow(flow_run_name=build_run_name)
 def ingest(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
     """Append every feed's deliveries since the last slice.
 

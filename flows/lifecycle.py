@@ -22,12 +22,13 @@ from headrace import use_case as use_cases
 from tasks.clock import read_open_ticks
 from tasks.environment import open_environment
 from tasks.lifecycle import JUDGING, choose_stages, end_lifecycle, is_due, record_tick, write_story
+from tasks.naming import build_run_name
 from tasks.stage import StageResult, block, inside_parent, is_passed
 
 STAGES = {"ingest": ingest, "refine": refine, "featurize": featurize, "score": score, "monitor": monitor, "retrain": retrain, "promote": promote}
 
 
-@flow(flow_run_name="lifecycle {use_case} {as_of}")
+@flow(flow_run_name=build_run_name)
 def lifecycle(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
     """Run the stages of every open tick; finished ticks and stages are skipped.
 

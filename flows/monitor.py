@@ -18,10 +18,11 @@ from tasks.clock import read_as_of
 from tasks.environment import open_environment
 from tasks.events import emit_breaches
 from tasks.monitor import append_drift, append_performance, drain_requests, find_breaches
+from tasks.naming import build_run_name
 from tasks.stage import StageResult, end_repeat, end_stage
 
 
-@flow(flow_run_name="monitor {use_case} {as_of}")
+@flow(flow_run_name=build_run_name)
 def monitor(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
     """Measure every window that is complete and was not measured yet.
 

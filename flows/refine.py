@@ -15,11 +15,12 @@ from headrace import use_case as use_cases
 from headrace.lake import runs
 from tasks.clock import read_as_of
 from tasks.environment import open_environment
+from tasks.naming import build_run_name
 from tasks.refine import refine_feed
 from tasks.stage import StageResult, end_repeat, end_stage
 
 
-@flow(flow_run_name="refine {use_case} {as_of}")
+@flow(flow_run_name=build_run_name)
 def refine(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
     """Refine every batch that was ingested and not refined yet; blocked batches are judged again.
 

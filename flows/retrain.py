@@ -17,11 +17,12 @@ from headrace.decisions import Decision
 from headrace.lake import runs
 from tasks.clock import read_as_of
 from tasks.environment import open_environment
+from tasks.naming import build_run_name
 from tasks.retrain import decide_retraining
 from tasks.stage import StageResult, end_repeat, end_stage, inside_parent, is_passed
 
 
-@flow(flow_run_name="retrain {use_case} {as_of}")
+@flow(flow_run_name=build_run_name)
 def retrain(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
     """Decide by what is known, and train when the policy says so.
 

@@ -15,12 +15,13 @@ from headrace import use_case as use_cases
 from headrace.lake import runs
 from tasks.clock import read_as_of
 from tasks.environment import open_environment
+from tasks.naming import build_run_name
 from tasks.parameters import Revision
 from tasks.score import append_predictions
 from tasks.stage import StageResult, end_repeat, end_stage
 
 
-@flow(flow_run_name="score {use_case} {as_of}")
+@flow(flow_run_name=build_run_name)
 def score(use_case: str, as_of: datetime | None = None, revision: Revision = 1) -> StageResult | State[Any]:
     """Predict the rows whose prediction time has come since the last slice.
 

@@ -17,11 +17,12 @@ from headrace.lake import runs
 from tasks.clock import read_as_of
 from tasks.environment import open_environment
 from tasks.events import emit
+from tasks.naming import build_run_name
 from tasks.stage import StageResult, end_repeat, end_stage
 from tasks.train import build_candidate, identify_candidate, register_challenger
 
 
-@flow(flow_run_name="train {use_case} {as_of}")
+@flow(flow_run_name=build_run_name)
 def train(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
     """Build and register the candidate that the data allow; the same inputs register nothing twice.
 

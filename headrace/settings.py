@@ -50,7 +50,7 @@ class Settings(BaseModel):
     )
     approval: Literal["automatic", "required"] = Field(
         description="`automatic`: a challenger that passed the gates is promoted. "
-        "`required`: it also needs a row in `metrics.approvals` that names its version, or promotion blocks."
+        "`required`: a person must also approve that version on the evidence that the gates found, or promotion waits."
     )
     readable: Mapping[str, str | None] = Field(
         description="Other environments whose tables may be read (never written), each with the root of its lake: a folder or "

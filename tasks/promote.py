@@ -9,6 +9,7 @@ from headrace.registry import history, promotion, versions
 from headrace.registry.versions import Version
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from tasks import approval
 from tasks.options import STORE
 
 
@@ -20,8 +21,8 @@ def finish_promotions(settings: Settings, case: UseCase) -> None:
 
 @task(**STORE)
 def read_challenger(settings: Settings, case: UseCase) -> Version | None:
-    """The version that waits for a verdict, or None."""
-    return versions.read_alias(settings, case, alias=versions.CHALLENGER)
+    """The version that waits for a verdict: the one that this run asked a person about, else the challenger; or None."""
+    return approval.read_asked(settings, case) or versions.read_alias(settings, case, alias=versions.CHALLENGER)
 
 
 @task(**STORE)
@@ -49,12 +50,6 @@ def decide_comparison(settings: Settings, case: UseCase, challenger: Version, *,
 
 
 @task(**STORE)
-def decide_approval(settings: Settings, case: UseCase, challenger: Version) -> Decision:
-    """Whether a person has approved the version, where the environment asks for one."""
-    return promotion.decide_approval(settings, case, challenger)
-
-
-@task(**STORE)
-def record_verdict(settings: Settings, case: UseCase, challenger: Version, verdict: Decision, *, as_of: datetime) -> Decision:
-    """Write the verdict to `metrics.promotions`, and return it."""
-    return promotion.record_verdict(settings, case, challenger, verdict, as_of=as_of)
+def record_verdict(settings: Settings, case: UseCase, challenger: Version, judged: Decision, answered: Decision, *, as_of: datetime) -> Decision:
+    """Write the verdict to `metrics.promotions`, with who answered, when and why, and return it."""
+    return promotion.record_verdict(settings, case, challenger, judged, as_of=as_of, approval=answered)

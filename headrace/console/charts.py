@@ -28,8 +28,8 @@ def draw_all(facts: Facts, case: UseCase, *, outcomes: pl.DataFrame, history_sta
     return {
         "timeline": draw_timeline(facts, history_start=history_start),
         "windows": draw_windows(facts, outcomes),
-        "drift": draw_drift(facts, case),
-        "gains": draw_gains(facts, case),
+        "drift": draw_drift(facts.drift, case),
+        "gains": draw_gains(facts.comparisons, facts.promotions, least=case.policy.min_gain),
         "reliability": draw_reliability(outcomes),
         "times": draw_times(facts),
     }
@@ -119,13 +119,13 @@ def _rule_auc(outcomes: pl.DataFrame, windowly: pl.DataFrame) -> Series:
     return Series(name="business rule", kind="rule", values=values)
 
 
-def draw_drift(facts: Facts, case: UseCase) -> Markup | None:
+def draw_drift(drift: pl.DataFrame, case: UseCase) -> Markup | None:
     """Both views side by side, the prediction first, then the features in their own order."""
-    if facts.drift.is_empty():
+    if drift.is_empty():
         return None
-    found = set(facts.drift["feature"])
+    found = set(drift["feature"])
     features = [name for name in (PREDICTION_FEATURE, *case.features.names) if name in found]
-    views = [_build_view(facts.drift.filter(pl.col("view") == view), view) for view in ("season", "training") if view in set(facts.drift["view"])]
+    views = [_build_view(drift.filter(pl.col("view") == view), view) for view in ("season", "training") if view in set(drift["view"])]
     return plots.draw_heat_map(features, views, threshold=case.policy.drift_threshold)
 
 
@@ -140,17 +140,17 @@ def _build_view(rows: pl.DataFrame, view: str) -> HeatView:
     return HeatView(name=name, windows=sorted({window for _, window in values}), values=values, hints=hints)
 
 
-def draw_gains(facts: Facts, case: UseCase) -> Markup | None:
-    """Every challenger against its opponent, with what became of it."""
-    verdicts = {row["model_version"]: row["action"] for row in facts.promotions.filter(pl.col("action") != "rollback").iter_rows(named=True)}
+def draw_gains(comparisons: pl.DataFrame, promotions: pl.DataFrame, *, least: float) -> Markup | None:
+    """Every challenger against its opponent, with what became of it and the gain (nats) that it needed at `least`."""
+    verdicts = {row["model_version"]: row["action"] for row in promotions.filter(pl.col("action") != "rollback").iter_rows(named=True)}
     words = {"promote": "promoted", "reject": "turned away", None: "not decided"}
     gains = []
-    for row in facts.comparisons.iter_rows(named=True):
+    for row in comparisons.iter_rows(named=True):
         opponent = "the rule" if row["opponent_version"] is None else f"v{row['opponent_version']}"
         action = verdicts.get(row["challenger_version"])
         name, verdict = f"v{row['challenger_version']} against {opponent}", f"{words[action]}, {row['as_of'].day} {row['as_of']:%b}"
         gains.append(Gain(name=name, gain=row["gain"], lower_bound=row["gain_lower_bound"], is_promoted=action == "promote", verdict=verdict))
-    return plots.draw_gains(gains, least=case.policy.min_gain) if gains else None
+    return plots.draw_gains(gains, least=least) if gains else None
 
 
 def draw_reliability(outcomes: pl.DataFrame) -> Markup | None:

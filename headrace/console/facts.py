@@ -115,7 +115,7 @@ def read_facts(settings: Settings, case: UseCase) -> Facts:
         retrain_decisions=decisions,
         trainings=_find_trainings(runs, decisions),
         runs=runs,
-        performance=_spread_metrics(_read(settings, case, "model_performance", "window_start", "model_version"), window=case.policy.window),
+        performance=spread_metrics(_read(settings, case, "model_performance", "window_start", "model_version"), window=case.policy.window),
         drift=_read(settings, case, "drift", "window_start", "view", "feature"),
         quality=_keep_newest(_read(settings, case, "data_quality", "table_name", "batch_id")),
     )
@@ -152,7 +152,7 @@ def _find_trainings(runs: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame
     return joined.select("as_of", pl.col("trigger").fill_null(BY_HAND), pl.coalesce("asked_for", "reason").alias("reason"))
 
 
-def _spread_metrics(performance: pl.DataFrame, *, window: timedelta) -> pl.DataFrame:
+def spread_metrics(performance: pl.DataFrame, *, window: timedelta) -> pl.DataFrame:
     """One column per metric of all predictions together. Grain: one row per window and version.
 
     Windows of another length than the policy's are left out: they would be drawn over the others.

@@ -1,11 +1,15 @@
 """The little SVG that the plots need: elements, scales and axes. Colours are classes, so that one page serves light and dark."""
 
+import base64
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from html import escape
 from itertools import pairwise
+from pathlib import Path
 
 from markupsafe import Markup
 
@@ -113,6 +117,24 @@ def drawing(*children: str, height: float, label: str, width: float = WIDTH, cla
     svg = element("svg", *children, viewBox=f"0 0 {_number(width)} {_number(height)}", role="img", aria_label=label, class_=class_)
     # Every text and attribute above was escaped when it was made.
     return Markup(svg)  # noqa: S704 - the parts were escaped one by one above
+
+
+def embed(svg: Markup) -> str:
+    """A drawing as a data URI, for where no page stands around it: on a white ground, with the style sheet's rules in its light colours."""
+    width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0]
+    ground = element("rect", width=width, height=height, fill="#fff")
+    begin = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
+    opened, _, rest = str(svg).partition(">")
+    alone = f"{opened.replace('<svg', begin, 1)}><style>{_read_rules()}</style>{ground}{rest}"
+    return f"data:image/svg+xml;base64,{base64.b64encode(alone.encode()).decode()}"
+
+
+@lru_cache(maxsize=1)
+def _read_rules() -> str:
+    """The colours and the rules for drawings of the story's style sheet, without what fits a drawing into a page."""
+    sheet = (Path(__file__).parent / "templates" / "story.css").read_text(encoding="utf-8")
+    rules = [line for line in sheet.splitlines() if line.startswith("svg ") and not line.startswith("svg {")]
+    return sheet[: sheet.index("}") + 1] + "svg { font: 12px system-ui, sans-serif; }" + "".join(rules)
 
 
 def month_axis(scale: TimeScale, *, top: float, bottom: float, labelled: bool = True) -> str:

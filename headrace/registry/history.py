@@ -17,10 +17,11 @@ from headrace.lake import tables
 from headrace.lake.batches import build_batch_id
 from headrace.lake.runs import build_row
 from headrace.registry import versions
+from headrace.registry.evidence import Answer
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
-PROMOTIONS, APPROVALS = "metrics.promotions", "metrics.approvals"
+PROMOTIONS = "metrics.promotions"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +88,24 @@ def join_reigns(rows: pl.DataFrame, reigns: Sequence[Reign]) -> pl.DataFrame:
     return joined.drop("since", strict=False)
 
 
-def record_verdict(settings: Settings, case: UseCase, version: versions.Version, verdict: Decision, *, as_of: datetime, approver: str | None) -> None:
-    """Write what was decided about a version; the aliases follow by `finish_promotions`."""
+def record_verdict(
+    settings: Settings,
+    case: UseCase,
+    version: versions.Version,
+    verdict: Decision,
+    *,
+    as_of: datetime,
+    approver: str | None = None,
+    answer: Answer | None = None,
+) -> None:
+    """Write what was decided about a version, in force from `as_of` (UTC); the aliases follow by `finish_promotions`.
+
+    A person's answer is used up by the row that names it; without one, `approver` says who decided in a person's stead.
+    """
     action = "promote" if verdict.passed else "reject"
     batch_id = build_batch_id("promote", case.name, version.model_id)
     if not tables.is_written(settings, PROMOTIONS, batch_id=batch_id):
-        row = _build_promotion(settings, case, action=action, version=version, as_of=as_of, verdict=verdict, approver=approver)
+        row = _build_promotion(settings, case, action=action, version=version, as_of=as_of, verdict=verdict, approver=approver, answer=answer)
         tables.append(settings, PROMOTIONS, row, batch_id=batch_id)
 
 
@@ -137,38 +150,16 @@ def finish_promotions(settings: Settings, case: UseCase) -> None:
         versions.set_alias(settings, case, alias=versions.CHALLENGER, number=None)
 
 
-def find_approval(settings: Settings, case: UseCase, *, version: versions.Version) -> str | None:
-    """Who approved a version, or None when nobody has. The approval must name the version and what it was built from."""
-    is_mine = (pl.col("use_case") == case.name) & (pl.col("model_version") == version.number) & (pl.col("model_id") == version.model_id)
-    found = tables.read(settings, APPROVALS).filter(is_mine).collect()
-    return None if found.is_empty() else str(found["approver"][0])
-
-
-def record_approval(settings: Settings, case: UseCase, *, version: versions.Version, approver: str, reason: str, approved_at: datetime) -> None:
-    """Write that a person wants a version to become champion if it passes the gates.
-
-    Raises:
-        RegistryError: The version has its verdict, or its approval, already.
-    """
-    if read_decision(settings, case, model_id=version.model_id) is not None:
-        raise RegistryError(f"version {version.number} of {version.name} has its verdict already; only a version that waits can be approved")
-    earlier = find_approval(settings, case, version=version)
-    if earlier is not None:
-        raise RegistryError(f"version {version.number} of {version.name} was approved by {earlier} already; promote takes it from there")
-    row = {
-        "use_case": case.name,
-        "model_version": version.number,
-        "model_id": version.model_id,
-        "approver": approver,
-        "reason": reason,
-        "approved_at": approved_at,
-    }
-    batch_id = build_batch_id("approve", case.name, version.model_id)
-    tables.append(settings, APPROVALS, build_row(APPROVALS, row), batch_id=batch_id)
-
-
 def _build_promotion(
-    settings: Settings, case: UseCase, *, action: str, version: versions.Version, as_of: datetime, verdict: Decision, approver: str | None
+    settings: Settings,
+    case: UseCase,
+    *,
+    action: str,
+    version: versions.Version,
+    as_of: datetime,
+    verdict: Decision,
+    approver: str | None,
+    answer: Answer | None = None,
 ) -> pl.DataFrame:
     history = read_promotions(settings, case)
     reigns = read_reigns(settings, case)
@@ -182,7 +173,10 @@ def _build_promotion(
         "previous_version": reigns[-1].version if reigns else None,
         "passed": verdict.passed,
         "reason": verdict.reason,
-        "approver": approver,
+        "approver": answer.approver if answer else approver,
+        "approval_id": answer.approval_id if answer else None,
+        "approved_at": answer.approved_at if answer else None,
+        "approval_reason": answer.reason if answer else None,
         "evidence": json.dumps(dict(verdict.evidence), sort_keys=True),
     }
     return build_row(PROMOTIONS, row)

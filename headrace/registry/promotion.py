@@ -1,7 +1,7 @@
 """The judging of a challenger: facts gathered from registry and lake, handed to pure gates, verdicts kept as rows."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from headrace.decisions import Decision, blocked, decide_all, passed
+from headrace.errors import RegistryError
 from headrace.features.materialize import FEATURES_VERSION
 from headrace.lake import tables
 from headrace.lake.batches import build_batch_id
@@ -17,7 +18,7 @@ from headrace.models.baseline import load_baseline
 from headrace.models.candidate import CARD, METRICS, read_candidate, read_json
 from headrace.models.evaluation import log_losses
 from headrace.models.scorer import load_scorer
-from headrace.registry import challengers, comparison, compliance, history, versions
+from headrace.registry import approvals, challengers, comparison, compliance, evidence, history, versions
 from headrace.registry.compliance import VersionFacts
 from headrace.registry.history import Reign
 from headrace.settings import Settings
@@ -95,24 +96,59 @@ def decide_order(settings: Settings, case: UseCase, challenger: versions.Version
     return passed("order", "no later decision exists")
 
 
-def decide_approval(settings: Settings, case: UseCase, challenger: versions.Version) -> Decision:
-    """Pass where the environment promotes on its own, or where a person's approval names this very version; block otherwise."""
+def decide_approval(settings: Settings, case: UseCase, challenger: versions.Version, judged: Decision, *, now: datetime) -> Decision:
+    """Pass where the environment promotes on its own, or where a person's approval of this version and evidence counts; block otherwise.
+
+    Args:
+        settings: The environment.
+        case: The use case.
+        challenger: The version.
+        judged: What the gates before a person found about it.
+        now: The present (UTC), by which an approval may have expired.
+    """
     if settings.approval == "automatic":
-        return passed("approval", f"{settings.environment} promotes on its own")
-    approver = history.find_approval(settings, case, version=challenger)
-    if approver is None:
-        return blocked(
-            "approval",
-            f"version {challenger.number} passed its gates and waits for a person: make approve USE_CASE={case.name} ENV={settings.environment} "
-            f"VERSION={challenger.number} BY=<name> REASON=<why>, then promote again",
-        )
-    return passed("approval", f"approved by {approver}")
+        return passed(evidence.GATE, f"{settings.environment} promotes on its own")
+    decision = evidence.decide_approval(
+        approvals.read_answers(settings, case, version=challenger),
+        used=approvals.read_used(settings, case),
+        evidence_hash=evidence.hash_evidence(judged, version=challenger.number, model_id=challenger.model_id),
+        expires=timedelta(hours=settings.approval_expires_hours),
+        now=now,
+    )
+    if not evidence.is_waiting(decision):
+        return decision
+    return blocked(
+        evidence.GATE,
+        f"version {challenger.number} passed its gates and waits for a person ({decision.reason}): "
+        f"make approve USE_CASE={case.name} ENV={settings.environment} VERSION={challenger.number} BY=<name> REASON=<why>, then promote again",
+    )
 
 
-def record_verdict(settings: Settings, case: UseCase, challenger: versions.Version, verdict: Decision, *, as_of: datetime) -> Decision:
-    """Write the verdict to `metrics.promotions`, with the approver where there is one, and return it."""
-    approver = "automatic" if settings.approval == "automatic" else history.find_approval(settings, case, version=challenger)
-    history.record_verdict(settings, case, challenger, verdict, as_of=as_of, approver=approver)
+def record_verdict(
+    settings: Settings, case: UseCase, challenger: versions.Version, judged: Decision, *, as_of: datetime, approval: Decision | None = None
+) -> Decision:
+    """Write the verdict to `metrics.promotions`, with who answered, when and why, and return it.
+
+    Args:
+        settings: The environment.
+        case: The use case.
+        challenger: The version.
+        judged: What the gates before a person found.
+        as_of: Instant (UTC) from which it is in force.
+        approval: What `decide_approval` said; left out where nobody is asked.
+
+    Raises:
+        RegistryError: It passed, a person is needed, and nobody has decided.
+    """
+    if not judged.passed or settings.approval == "automatic":
+        history.record_verdict(settings, case, challenger, judged, as_of=as_of, approver="automatic" if settings.approval == "automatic" else None)
+        return judged
+    answers = {answer.approval_id: answer for answer in approvals.read_answers(settings, case, version=challenger)}
+    answer = answers.get(str(approval.evidence.get("approval_id"))) if approval else None
+    if approval is None or answer is None:
+        raise RegistryError(f"version {challenger.number} of {challenger.name} cannot get a verdict: {settings.environment} asks for a person first")
+    verdict = judged if approval.passed else blocked(judged.gate, f"approval: {approval.reason}", judged.evidence)
+    history.record_verdict(settings, case, challenger, verdict, as_of=as_of, answer=answer)
     return verdict
 
 

@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 
 from headrace.decisions import blocked, passed
-from headrace.errors import RegistryError
 from headrace.registry import history, rollback, versions
 from headrace.registry.history import Reign
 
@@ -120,13 +119,3 @@ def test_a_rollback_takes_nothing_from_the_champion_that_predicted_until_then(se
     assert rollback.decide_rollback(settings, case, as_of=APRIL, by="ada", reason="scores too low").passed
     assert history.join_reigns(rows, history.read_reigns(settings, case)).equals(before)
     assert history.read_reigns(settings, case)[-1].since == JUNE
-
-
-def test_a_version_is_approved_once_and_before_its_verdict(settings, case, register):
-    version = register("a")
-    history.record_approval(settings, case, version=version, approver="ada", reason="good", approved_at=APRIL)
-    with pytest.raises(RegistryError, match="approved by ada already"):
-        history.record_approval(settings, case, version=version, approver="bob", reason="good", approved_at=APRIL)
-    promote(settings, case, version, APRIL)
-    with pytest.raises(RegistryError, match="has its verdict already"):
-        history.record_approval(settings, case, version=version, approver="bob", reason="good", approved_at=MAY)

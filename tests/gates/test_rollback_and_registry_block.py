@@ -1,4 +1,4 @@
-"""The approval gate, the rollback gate and an unreachable registry: every way in which they must block."""
+"""The rollback gate and an unreachable registry: every way in which they must block."""
 
 from datetime import UTC, datetime
 
@@ -6,26 +6,9 @@ import pytest
 
 from headrace.decisions import passed
 from headrace.errors import RegistryError
-from headrace.registry import history, promotion, rollback, versions
+from headrace.registry import history, rollback, versions
 
 APRIL = datetime(2013, 4, 1, tzinfo=UTC)
-
-
-def required(settings):
-    return settings.model_copy(update={"approval": "required"})
-
-
-def test_a_missing_approval_blocks(settings, case, register):
-    decision = promotion.decide_approval(required(settings), case, register("a"))
-    assert not decision.passed
-    assert "waits for a person" in decision.reason
-
-
-def test_an_approval_of_another_version_blocks(settings, case, register):
-    first, second = register("a"), register("b")
-    history.record_approval(settings, case, version=first, approver="ada", reason="looks right", approved_at=APRIL)
-    assert not promotion.decide_approval(required(settings), case, second).passed
-    assert promotion.decide_approval(required(settings), case, first).passed
 
 
 def test_an_unreachable_registry_is_an_error_and_not_an_absent_champion(settings, case):

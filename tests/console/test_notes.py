@@ -1,0 +1,81 @@
+"""The tables and texts that stand beside a run, drawn from small tables that real contracts guard."""
+
+import base64
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from headrace.console import notes
+from headrace.decisions import blocked, passed
+from headrace.lake.runs import Step
+from headrace.registry import versions
+from headrace.settings import load_settings
+from tests.console.year import CASE, write_champion, write_decisions, write_measures
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory):
+    settings = load_settings("dev", home=tmp_path_factory.mktemp("year"), variables={})
+    write_decisions(settings)
+    write_measures(settings)
+    return settings
+
+
+@pytest.fixture
+def challenger(tmp_path):
+    """A version whose files lie in a folder, as MLflow keeps them."""
+    folder = tmp_path / "data" / versions.CANDIDATE_FOLDER
+    folder.mkdir(parents=True)
+    write_champion(folder)
+    return versions.Version(name="dev.flight_delay", number=3, model_id="abc", tags={}, source=str(tmp_path))
+
+
+def pictures(text):
+    return [base64.b64decode(found).decode() for found in re.findall(r"!\[[^\]]+\]\(data:image/svg\+xml;base64,([^)]+)\)", text)]
+
+
+def test_a_feed_that_is_blocked_says_why_and_counts_nothing_as_refused():
+    good = Step(decision=passed("data_quality", "all kept"), rows_read=10, rows_written=8)
+    bad = Step(decision=blocked("data_quality", "9 of 10 rows rejected"), rows_read=10, rows_written=0)
+    rows = notes.build_quality({"weather": good, "planes": bad})
+    assert [(row["feed"], row["verdict"], row["rows refused"]) for row in rows] == [("weather", "passed", 2), ("planes", "BLOCKED", None)]
+    assert rows[1]["why"] == "9 of 10 rows rejected"
+
+
+def test_drift_lists_the_newest_window_worst_first_with_a_picture_that_needs_no_page(year):
+    text = notes.build_drift(year, CASE)
+    values = [float(value) for value in re.findall(r"^\| \S+ \| \w+ \| ([\d.]+) \|", text, re.MULTILINE)]
+    assert values == sorted(values, reverse=True)
+    assert values
+    (picture,) = pictures(text)
+    root = ElementTree.fromstring(picture)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "--heat4" in picture
+    assert "min-width" not in picture
+
+
+def test_performance_lists_the_newest_window_first(year):
+    days = re.findall(r"^\| (\d{4}-\d{2}-\d{2}) to", notes.build_performance(year, CASE), re.MULTILINE)
+    assert days == sorted(days, reverse=True)
+    assert 1 < len(days) <= 6
+
+
+def test_nothing_is_shown_where_nothing_was_measured(settings):
+    assert notes.build_drift(settings, CASE) == ""
+    assert notes.build_performance(settings, CASE) == ""
+
+
+def test_a_comparison_shows_verdict_figures_pictures_and_links(year, challenger):
+    judged = passed("promotion", "8 checks passed; gain +0.0200, lower bound +0.0100", {"gain": 0.02, "gain_lower_bound": 0.01})
+    text = notes.build_comparison(year, CASE, challenger, judged)
+    assert text.startswith("# Version 3 of dev.flight_delay: passed")
+    assert "| gain lower bound | 0.01 |" in text
+    assert "http://127.0.0.1:5001/#/models/dev.flight_delay/versions/3" in text
+    assert "against v1" in pictures(text)[0]
+
+
+def test_a_version_without_a_card_is_said_to_have_none(year, challenger, tmp_path):
+    assert notes.read_card(year, challenger).startswith("# ")
+    (tmp_path / "data" / versions.CANDIDATE_FOLDER / "card.md").unlink()
+    assert notes.read_card(year, challenger) == "Version 3 has no model card."
