@@ -1,4 +1,4 @@
-"""Whether a service answers, asked the way its users ask; and the account by which ours speak to MLflow."""
+"""Whether a service answers, asked the way its users ask."""
 
 import contextlib
 import socket
@@ -10,9 +10,8 @@ from typing import Any
 
 import httpx
 
-from headrace import servers
 from headrace.errors import ServerError
-from headrace.servers import HOST, MLFLOW_USER
+from headrace.servers import HOST
 from headrace.settings import LOCAL_FILE, Settings
 from operations import credentials, postgres
 from operations.services import MLFLOW_SERVER, MODEL_SERVER, POSTGRES, PREFECT_SERVER, WORKER, Service, work_pool, worker_name
@@ -82,31 +81,6 @@ def read_health(settings: Settings, service: Service, state: State) -> Health:
         return Health(is_healthy=False, note=str(error))
 
 
-def ensure_account(settings: Settings) -> None:
-    """Give our own processes their account in MLflow; it may create experiments and models, and edit those it created.
-
-    Raises:
-        ServerError: MLflow refuses its administrator: the file with the password is not the one it was set up with.
-    """
-    password = credentials.ensure(settings, servers.MLFLOW_PASSWORD)
-    address = f"http://{HOST}:{settings.mlflow_port}/api/2.0/mlflow/users"
-    own = _client().get(f"{address}/get", params={"username": MLFLOW_USER}, auth=(MLFLOW_USER, password))
-    if own.status_code == httpx.codes.OK:
-        return
-    admin = ("admin", credentials.ensure(settings, credentials.MLFLOW_ADMIN_PASSWORD))
-    body = {"username": MLFLOW_USER, "password": password}
-    found = _client().get(f"{address}/get", params={"username": MLFLOW_USER}, auth=admin)
-    if found.status_code == httpx.codes.OK:
-        answer = _client().patch(f"{address}/update-password", json=body, auth=admin)
-    else:
-        answer = _client().post(f"{address}/create", json=body, auth=admin)
-    if not answer.is_success:
-        raise ServerError(
-            f"MLflow gives no account to our own processes (HTTP {answer.status_code}); its administrator's password must be the one in "
-            f"{servers.secret_path(settings, credentials.MLFLOW_ADMIN_PASSWORD)}"
-        )
-
-
 def _ask_postgres(settings: Settings, _state: State) -> Health:
     return Health(is_healthy=True, version=postgres.read_server_version(settings))
 
@@ -114,8 +88,8 @@ def _ask_postgres(settings: Settings, _state: State) -> Health:
 def _ask_prefect_server(settings: Settings, _state: State) -> Health:
     address = f"http://{HOST}:{settings.prefect_port}/api"
     # This one asks its database, and answers 503 when that is away.
-    ready = _client().get(f"{address}/ready")
-    version = _client().get(f"{address}/admin/version", auth=_prefect_login(settings))
+    ready = client().get(f"{address}/ready")
+    version = client().get(f"{address}/admin/version", auth=_prefect_login(settings))
     note = "" if ready.is_success else f"is not ready (HTTP {ready.status_code})"
     note = note or ("" if version.is_success else f"refuses our login (HTTP {version.status_code})")
     return Health(is_healthy=not note, note=note, version=str(version.json()) if version.is_success else "")
@@ -123,8 +97,8 @@ def _ask_prefect_server(settings: Settings, _state: State) -> Health:
 
 def _ask_mlflow_server(settings: Settings, _state: State) -> Health:
     address = f"http://{HOST}:{settings.mlflow_port}"
-    alive = _client().get(f"{address}/health")
-    version = _client().get(f"{address}/version", auth=("admin", credentials.ensure(settings, credentials.MLFLOW_ADMIN_PASSWORD)))
+    alive = client().get(f"{address}/health")
+    version = client().get(f"{address}/version", auth=("admin", credentials.ensure(settings, credentials.MLFLOW_ADMIN_PASSWORD)))
     note = "" if alive.is_success else f"HTTP {alive.status_code}"
     note = note or ("" if version.is_success else f"refuses its administrator (HTTP {version.status_code})")
     return Health(is_healthy=not note, note=note, version=version.text if version.is_success else "")
@@ -133,7 +107,7 @@ def _ask_mlflow_server(settings: Settings, _state: State) -> Health:
 def _ask_worker(settings: Settings, state: State) -> Health:
     """A worker listens nowhere; the server knows when it was last heard of."""
     address = f"http://{HOST}:{settings.prefect_port}/api/work_pools/{work_pool(settings)}/workers/filter"
-    answer = _client().post(address, json={}, auth=_prefect_login(settings))
+    answer = client().post(address, json={}, auth=_prefect_login(settings))
     if answer.status_code == httpx.codes.NOT_FOUND:
         return Health(is_healthy=False, note="has not made its pool yet")
     answer.raise_for_status()
@@ -147,7 +121,7 @@ def _ask_worker(settings: Settings, state: State) -> Health:
 
 
 def _ask_model_server(settings: Settings, _state: State) -> Health:
-    answer = _client().get(f"http://{settings.serving_host}:{settings.serving_port}/health")
+    answer = client().get(f"http://{settings.serving_host}:{settings.serving_port}/health")
     said = answer.json()
     # It is up when it answers; without a champion, or with old features, it says so itself.
     note = "" if said["status"] == "ok" else f"{said['status']}: {'; '.join(said['problems'])}"
@@ -165,7 +139,8 @@ _QUESTIONS: Mapping[str, Callable[[Settings, State], Health]] = {
 
 
 @lru_cache(maxsize=1)
-def _client() -> httpx.Client:
+def client() -> httpx.Client:
+    """The one HTTP client of this process."""
     # A client reads all certificates when it is made, which takes longer than a question.
     return httpx.Client(timeout=_SECONDS)
 

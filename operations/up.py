@@ -10,7 +10,8 @@ from headrace import servers
 from headrace.errors import ServerError
 from headrace.settings import LOCAL_FILE, Settings, load_settings
 from operations import credentials, postgres, processes, supervisor
-from operations.health import Health, check_port_free, ensure_account, read_health
+from operations.accounts import ensure_account, ensure_models
+from operations.health import Health, check_port_free, read_health
 from operations.lock import hold
 from operations.services import MLFLOW_SERVER, POSTGRES, Service, expected_services
 from operations.supervisor import State
@@ -148,6 +149,7 @@ def _finish(settings: Settings, service: Service) -> None:
         _ensure_databases(settings)
     elif service == MLFLOW_SERVER:
         ensure_account(settings)
+        ensure_models(settings)
 
 
 def _check_hope(settings: Settings, service: Service, state: State, health: Health, *, waited_seconds: float, patience_seconds: float) -> None:

@@ -23,6 +23,7 @@ from headrace.use_case import UseCase
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.exceptions import MlflowException
     from mlflow.models import ModelSignature
 
 logger = logging.getLogger(__name__)
@@ -298,7 +299,9 @@ def _registry(settings: Settings) -> Generator["MlflowClient"]:
     try:
         yield _client(uri)
     except MlflowException as error:
-        raise RegistryError(f"the registry of {settings.environment} refused or did not answer ({error.error_code}): {_first_line(error)}") from error
+        raise RegistryError(
+            f"the registry of {settings.environment} refused or did not answer ({error.error_code}): {_first_line(error)}{_hint(settings, error)}"
+        ) from error
     except (SQLAlchemyError, OSError) as error:
         raise RegistryError(
             f"the registry of {settings.environment} cannot be reached ({type(error).__name__}); check tracking_uri and that its store is up"
@@ -312,6 +315,12 @@ def _client(uri: str) -> "MlflowClient":
     if uri.startswith(_SQLITE):
         Path(uri.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _hint(settings: Settings, error: "MlflowException") -> str:
+    # MLflow's server says so of a model that is not there, too.
+    is_denied = error.error_code == "PERMISSION_DENIED"
+    return f"; make up ENV={settings.environment} creates the account and the registered models that are missing" if is_denied else ""
 
 
 def _first_line(error: Exception) -> str:
