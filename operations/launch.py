@@ -131,6 +131,8 @@ def _client_variables() -> Mapping[str, str]:
         # Without an address it would start a server of its own, and nobody would see its runs.
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_WORKER_WEBSERVER_HOST": HOST,
+        # Prefect's own 10 s would be most of the time between an event and the run that it starts.
+        "PREFECT_WORKER_QUERY_SECONDS": "3",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         # Two minutes in all, doubling from 2 s, also where the server answers 500 because its database is away: a restart is not the end.
         "PREFECT_CLIENT_MAX_RETRIES": "6",

@@ -5,8 +5,10 @@ repository (`headrace.registry.pyfunc`), so loading one runs no code that came w
 `headrace.registry.history` holds the rows that say who is champion.
 """
 
+import hashlib
 import logging
 import os
+import tempfile
 import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -33,7 +35,7 @@ CHALLENGER, CHAMPION, PREVIOUS_CHAMPION = "challenger", "champion", "previous_ch
 # Folder of the candidate's files inside the MLflow model, beside MLflow's own.
 CANDIDATE_FOLDER = "candidate"
 
-_SQLITE = "sqlite:///"
+_SQLITE, _MODELS = "sqlite:///", "models:/"
 
 # How MLflow says "there is no such alias" and "there is no such model"; every other error means that it cannot tell.
 _ABSENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
@@ -140,7 +142,9 @@ def register(
             settings, client, folder, name=name, model_id=model_id, signature=signature, params=params, metrics=metrics, tags=tags, tables=tables
         )
         _ensure_registered_model(client, name, case.title)
-        created = client.create_model_version(name, source=source, run_id=run_id, tags={**tags, "model_id": model_id})
+        # A server wants to be told which model the source belongs to; a database does not ask.
+        of_model = source.removeprefix(_MODELS)
+        created = client.create_model_version(name, source=source, run_id=run_id, tags={**tags, "model_id": model_id}, model_id=of_model)
     version = _build_version(created)
     logger.info("registered %s version=%d model_id=%s", name, version.number, model_id)
     return version
@@ -190,9 +194,22 @@ def _model_folder(settings: Settings, version: Version) -> Path:
 
     with _registry(settings) as client:
         # MLflow looks `models:/m-...` up in the process's default registry, whatever it is told; ours is asked for the place.
-        model_id = version.source.removeprefix("models:/")
+        model_id = version.source.removeprefix(_MODELS)
         location = version.source if model_id == version.source else client.get_logged_model(model_id).artifact_location
-        return Path(mlflow.artifacts.download_artifacts(location, tracking_uri=settings.registry_uri))
+        if location.startswith(("/", "file:")):
+            return Path(mlflow.artifacts.download_artifacts(location, tracking_uri=settings.registry_uri))
+        # Files of a version never change, so they are fetched once; whoever comes second finds them, or throws its own away.
+        folder = settings.environment_home / "run" / "models" / hashlib.sha256(location.encode()).hexdigest()[:32]
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
+                fetched = Path(mlflow.artifacts.download_artifacts(location, dst_path=draft, tracking_uri=settings.registry_uri))
+                try:
+                    fetched.rename(folder)
+                except OSError:
+                    if not folder.is_dir():
+                        raise
+        return folder
 
 
 def _log_run(
