@@ -27,6 +27,8 @@ def prepare(settings: Settings) -> None:
         "MLFLOW_LOGGING_LEVEL": "WARNING",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        # With a server it would print two lines per run.
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "GIT_PYTHON_REFRESH": "quiet",
         "LOKY_MAX_CPU_COUNT": str(settings.threads),
         "MPLCONFIGDIR": str(settings.environment_home / "run" / "matplotlib"),

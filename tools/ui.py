@@ -11,9 +11,8 @@ from pathlib import Path
 
 from headrace import process
 from headrace.errors import HeadraceError
+from headrace.servers import HOST, is_up, secret_path
 from headrace.settings import Settings, load_settings
-
-HOST = "127.0.0.1"
 
 
 def main() -> int:
@@ -25,6 +24,10 @@ def main() -> int:
     try:
         settings = load_settings()
         process.prepare(settings)
+        if address := find_server(settings, options.pages):
+            # The environment has its own, and they hold the port.
+            sys.stdout.write(f"{options.pages} of {settings.environment}: {address}, up since make up; its login is in {secret_path(settings, '')}\n")
+            return 0
         command, variables = build_mlflow(settings, options.port) if options.pages == "mlflow" else build_prefect(options.port)
     except HeadraceError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
@@ -33,6 +36,13 @@ def main() -> int:
     sys.stdout.flush()
     executable = Path(sys.executable).with_name(command[0])
     os.execve(executable, [str(executable), *command[1:]], {**os.environ, **variables})  # noqa: S606 - no shell, our own interpreter's folder
+
+
+def find_server(settings: Settings, pages: str) -> str | None:
+    """Address of the environment's own server, when `make up` keeps one."""
+    if not is_up(settings) or (pages == "mlflow" and (settings.database != "postgres" or settings.tracking_uri is not None)):
+        return None
+    return f"http://{HOST}:{settings.mlflow_port if pages == 'mlflow' else settings.prefect_port}"
 
 
 def build_mlflow(settings: Settings, port: int) -> tuple[list[str], Mapping[str, str]]:
