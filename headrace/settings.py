@@ -43,6 +43,10 @@ class Settings(BaseModel):
 
     environment: str = Field(description="Name of the environment; the name of its YAML file.")
     home: Path = Field(description="Absolute folder of all state; each environment has a folder of its own in it.")
+    looks_at: str | None = Field(
+        default=None,
+        description="Environment whose tables this process looks at in place of its own, one of `readable`; it then writes no table. Set by `OF=` only.",
+    )
     description: str = Field(description="What this environment is for, in one sentence.")
     clock: Literal["wall", "replay"] = Field(
         description="`wall`: a run without `as_of` takes the current UTC instant. "
@@ -153,6 +157,16 @@ class Settings(BaseModel):
         return self.home / self.environment
 
     @property
+    def seen(self) -> str:
+        """The environment whose tables are read where none is named."""
+        return self.looks_at or self.environment
+
+    @property
+    def pages_root(self) -> Path:
+        """The folder of the pages that the console writes: about another environment, in a folder of that name."""
+        return self.environment_home / f"of_{self.looks_at}" if self.looks_at else self.environment_home
+
+    @property
     def lake_root(self) -> Path:
         """The local folder of this environment's tables, one folder per layer in it; unused where `lake_uri` names another place."""
         return self.environment_home / "lake"
@@ -228,8 +242,7 @@ def load_settings(environment: str | None = None, *, home: Path | None = None, v
     local = state / name / LOCAL_FILE
     values |= _read_yaml(local) if local.is_file() else {}
     values |= _read_overrides(variables)
-    values["environment"] = name
-    values["home"] = state
+    values |= {"environment": name, "home": state, "looks_at": None}
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -276,7 +289,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _read_overrides(variables: Mapping[str, str]) -> dict[str, Any]:
     """`HEADRACE_THREADS=1` as `{"threads": 1}`; values are read as YAML, so numbers and null are themselves."""
     overrides: dict[str, Any] = {}
-    allowed = sorted(set(Settings.model_fields) - {"environment", "home"})
+    allowed = sorted(set(Settings.model_fields) - {"environment", "home", "looks_at"})
     for variable, text in variables.items():
         if not variable.startswith(OVERRIDE_PREFIX) or variable in PROCESS_VARIABLES:
             continue

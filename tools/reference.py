@@ -49,7 +49,7 @@ def build_settings_table() -> str:
     """One row per setting: what it means, how it is overridden, whether it may be left out."""
     rows = []
     for name, field in Settings.model_fields.items():
-        override = "none: `HEADRACE_ENV`" if name == "environment" else f"`{OVERRIDE_PREFIX}{name.upper()}`"
+        override = {"environment": "none: `HEADRACE_ENV`", "looks_at": "none: `OF=`"}.get(name, f"`{OVERRIDE_PREFIX}{name.upper()}`")
         rows.append((f"`{name}`", _name_type(field.annotation), override, field.description or ""))
     return _table(("Setting", "Type", "Variable", "Meaning"), rows)
 

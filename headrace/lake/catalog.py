@@ -48,6 +48,18 @@ def parse_name(name: str) -> TableName:
     return TableName(environment, layer, noun)
 
 
+def look_at(settings: Settings, environment: str) -> Settings:
+    """Settings by which this process reads another environment's tables in place of its own, with its own credentials, and writes none.
+
+    Raises:
+        AccessError: `readable` does not list that environment.
+    """
+    if environment == settings.environment:
+        return settings
+    find_lake(settings, environment)
+    return settings.model_copy(update={"looks_at": environment})
+
+
 def readable_uri(settings: Settings, name: str) -> str:
     """Where a table lies that this environment may read: a folder, or a URI of object storage.
 
@@ -55,24 +67,35 @@ def readable_uri(settings: Settings, name: str) -> str:
         AccessError: The name is another environment's, and `readable` does not list it.
     """
     table = parse_name(name)
-    if table.environment in (None, settings.environment):
-        return f"{settings.lake}/{table.layer}/{table.noun}"
-    if table.environment not in settings.readable:
+    return f"{find_lake(settings, table.environment or settings.seen)}/{table.layer}/{table.noun}"
+
+
+def find_lake(settings: Settings, environment: str) -> str:
+    """Where the tables of an environment lie that this one may read, its own included.
+
+    Raises:
+        AccessError: `readable` does not list it.
+    """
+    if environment == settings.environment:
+        return settings.lake
+    if environment not in settings.readable:
         allowed = ", ".join([settings.environment, *settings.readable])
         raise AccessError(
-            f"{settings.environment} may not read {name}: environments it reads are {allowed}; "
+            f"{settings.environment} may not read the tables of {environment}: environments it reads are {allowed}; "
             f"see `readable` in environments/{settings.environment}.yaml"
         )
-    return f"{settings.find_lake(table.environment)}/{table.layer}/{table.noun}"
+    return settings.find_lake(environment)
 
 
 def writable_uri(settings: Settings, name: str) -> str:
     """Where a table lies that this environment may write: its own, and no other.
 
     Raises:
-        AccessError: The name is another environment's.
+        AccessError: The name is another environment's, or this process only looks at one.
     """
     table = parse_name(name)
+    if settings.looks_at is not None:
+        raise AccessError(f"{name} cannot be written by a process of {settings.environment} that looks at {settings.looks_at}; run it without OF=")
     if table.environment not in (None, settings.environment):
         raise AccessError(
             f"{settings.environment} may not write {name}: an environment writes only its own tables; run this with ENV={table.environment}"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from headrace.decisions import Decision
-from headrace.lake import tables
+from headrace.lake import run_logs, tables
 from headrace.lake.batches import build_batch_id, build_blocked_id, format_instant
 from headrace.lake.contracts import load_contract
 from headrace.settings import Settings
@@ -91,6 +91,7 @@ def begin(settings: Settings, use_case: str, flow: str, *, as_of: datetime, revi
         revision: Higher than before to do a finished slice again.
         slice_name: For a stage whose slice is no window: what it stands for, a version for example.
     """
+    run_logs.start_keeping(settings)
     finished = read_finished(settings, use_case, flow)
     ends = finished["as_of"].to_list()
     name = slice_name or format_instant(as_of)
@@ -112,7 +113,7 @@ def begin(settings: Settings, use_case: str, flow: str, *, as_of: datetime, revi
 
 
 def finish(settings: Settings, run: StageRun, verdict: Decision, *, counts: Mapping[str, int], prefect_run_id: str) -> None:
-    """Record how a run ended. A blocked slice is not finished: the next run begins where this one began."""
+    """Record how a run ended and what it logged. A blocked slice is not finished: the next run begins where this one began."""
     ended_at = datetime.now(UTC)
     row = {
         "use_case": run.use_case,
@@ -130,7 +131,16 @@ def finish(settings: Settings, run: StageRun, verdict: Decision, *, counts: Mapp
     }
     batch_id = run.batch_id if verdict.passed else build_blocked_id(run.batch_id, verdict.reason)
     if not tables.is_written(settings, TABLE, batch_id=batch_id):
+        # The lines first: a run with its row in `pipeline_runs` is not run again, so they would never come.
+        _append_log(settings, run, row, batch_id=batch_id)
         tables.append(settings, TABLE, build_row(TABLE, row), batch_id=batch_id)
+
+
+def _append_log(settings: Settings, run: StageRun, row: Mapping[str, object], *, batch_id: str) -> None:
+    schema, lines = load_contract(run_logs.TABLE).schema, run_logs.list_lines(run.started_at)
+    logged = {name: row[name] for name in schema if name in row} | {"line_count": len(lines), "lines": run_logs.format_lines(lines)}
+    if not tables.is_written(settings, run_logs.TABLE, batch_id=batch_id):
+        tables.append(settings, run_logs.TABLE, build_row(run_logs.TABLE, logged), batch_id=batch_id)
 
 
 def build_row(table: str, row: Mapping[str, object]) -> pl.DataFrame:

@@ -162,10 +162,10 @@ def read(settings: Settings, table: str, *, version: int | None = None) -> pl.La
 
 
 def list_tables(settings: Settings) -> list[str]:
-    """Names (`layer.noun`) of all tables of the environment, layer by layer."""
-    names = []
+    """Names (`layer.noun`) of all tables of the environment that is looked at, layer by layer."""
+    names, lake = [], catalog.find_lake(settings, settings.seen)
     for layer in catalog.LAYERS:
-        folder = f"{settings.lake}/{layer}"
+        folder = f"{lake}/{layer}"
         is_remote = storage.is_remote(folder)
         nouns = storage.list_folders(settings, folder) if is_remote else [path.parent.name for path in Path(folder).glob("*/_delta_log")]
         names += [f"{layer}.{noun}" for noun in sorted(nouns)]

@@ -67,7 +67,11 @@ def load_baseline(folder: Path) -> Baseline:
     Raises:
         CandidateError: The file is missing or broken.
     """
-    content = read_json(folder / BASELINE)
+    return parse_baseline(read_json(folder / BASELINE))
+
+
+def parse_baseline(content: Mapping[str, Any]) -> Baseline:
+    """The rule that JSON holds."""
     rates = pl.DataFrame(content["rates"], schema=[*content["columns"], _RATE], orient="row", infer_schema_length=None)
     return Baseline(columns=content["columns"], rates=rates, overall=content["overall"])
 

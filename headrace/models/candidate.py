@@ -107,17 +107,21 @@ def read_candidate(folder: Path) -> Candidate:
     Raises:
         CandidateError: The file is missing, of another format, or not complete.
     """
-    content = read_json(folder / METADATA)
+    return parse_candidate(read_json(folder / METADATA), str(folder / METADATA))
+
+
+def parse_candidate(content: Mapping[str, Any], origin: str) -> Candidate:
+    """The metadata that JSON holds.
+
+    Raises:
+        CandidateError: It is of another format, or not complete.
+    """
     if content.get("format") != FORMAT:
-        raise CandidateError(
-            f"{folder / METADATA} has format {content.get('format')!r}, this code reads {FORMAT}; load it with the commit that wrote it"
-        )
+        raise CandidateError(f"{origin} has format {content.get('format')!r}, this code reads {FORMAT}; load it with the commit that wrote it")
     expected = {field.name for field in fields(Candidate)}
     if content.keys() != expected:
-        raise CandidateError(
-            f"{folder / METADATA} must have exactly {', '.join(sorted(expected))}; it differs in {', '.join(sorted(expected ^ content.keys()))}"
-        )
-    content |= {name: datetime.fromisoformat(content[name]).astimezone(UTC) for name in _INSTANTS}
-    content["features"] = tuple(content["features"])
-    content["categories"] = {name: tuple(values) for name, values in content["categories"].items()}
-    return Candidate(**content)
+        raise CandidateError(f"{origin} must have exactly {', '.join(sorted(expected))}; it differs in {', '.join(sorted(expected ^ content.keys()))}")
+    values = dict(content) | {name: datetime.fromisoformat(content[name]).astimezone(UTC) for name in _INSTANTS}
+    values["features"] = tuple(content["features"])
+    values["categories"] = {name: tuple(categories) for name, categories in content["categories"].items()}
+    return Candidate(**values)

@@ -17,7 +17,7 @@ from headrace.lake import tables
 from headrace.lake.batches import format_instant
 from headrace.models.candidate import METRICS, read_candidate, read_json
 from headrace.models.training import build_candidate
-from headrace.registry import scoring, versions
+from headrace.registry import scoring, version_rows, versions
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -81,12 +81,17 @@ def build(settings: Settings, case: UseCase, identity: Identity) -> Decision:
 
 
 def register(settings: Settings, case: UseCase, identity: Identity) -> versions.Version:
-    """Register the built candidate as a version, once, and make it the challenger. Its working folder is removed."""
+    """Register the built candidate as a version, once, write its row and make it the challenger. Its working folder is removed."""
     folder = candidate_working_folder(settings, identity)
     version = versions.find(settings, case, model_id=identity.model_id)
     if version is None:
         tags = {"as_of": format_instant(identity.as_of), "commit": identity.commit, "code_hash": identity.code_hash, "stage": "staging"}
         version = register_folder(settings, case, folder, model_id=identity.model_id, tags=tags, tables=identity.tables)
+    if not version_rows.is_recorded(settings, case, model_id=identity.model_id):
+        files = folder if folder.is_dir() else versions.candidate_folder(settings, version)
+        version_rows.record_version(
+            settings, case, files, number=version.number, model_id=version.model_id, commit=identity.commit, read_from=identity.tables
+        )
     versions.set_alias(settings, case, alias=versions.CHALLENGER, number=version.number)
     shutil.rmtree(folder.parent, ignore_errors=True)
     return version
