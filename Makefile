@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # Values reach the commands below through the environment, never as text of a command, so nothing in them can be run.
-VALUES := ENV USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS EVIDENCE NAME FROM
+VALUES := ENV OF USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS EVIDENCE NAME FROM
 $(foreach name,$(VALUES) HEADRACE_ENV HEADRACE_HOME,$(if $(findstring $$,$(value $(name))),$(error $(name) holds a dollar sign, which make would expand; write it without)))
 
 # They count on make's command line only: a shell may have an ENV, a PORT or a VERSION of its own that means something else.
@@ -38,10 +38,10 @@ flow = $(PYTHON) -m flows $@ --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"
 one_use_case = $(if $(named_use_case),--use-case "$$USE_CASE")
 answer = $(PYTHON) -m flows $@ --use-case "$$USE_CASE" --version "$$VERSION" --by "$$BY" --reason "$$REASON" $${EVIDENCE:+--evidence "$$EVIDENCE"} $(ended)
 operate = $(PYTHON) -m operations $@ $(1) $(ended)
-look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE"
+look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE" $${OF:+--of "$$OF"}
 need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(name)=, for example: $(2)' >&2; exit 2; };)
 
-.PHONY: help run page quality summary tables results up down status \
+.PHONY: help run page quality runs summary tables results up down status \
 	ingest refine featurize train promote score monitor retrain lifecycle approve reject withdraw rollback \
 	serve drain ui-mlflow ui-prefect reset deploy diff undeploy release s3 \
 	test check lint format types imports docs docs-check ci bench-lifecycle install
@@ -146,11 +146,14 @@ serve: $(RUN) ## Answer POST /predict with the champion; PORT= instead of the en
 drain: $(RUN) ## Bring logged requests of a server that has ended into the lake
 	@$(PYTHON) -m headrace.serving.drain --use-case "$$USE_CASE" $(ended)
 
-##@ Look
+##@ Look (OF=prod: at the tables of another environment, with the rights of this one)
 page: $(RUN) ## Write the page that tells the story so far, and say where it is
 	@$(look)
 
 quality: $(RUN) ## Write the page about data quality, and say where it is
+	@$(look)
+
+runs: $(RUN) ## Write the page about runs and their logs, versions and their cards, and what waits for a person
 	@$(look)
 
 summary: $(RUN) ## The story in fifteen lines

@@ -1,7 +1,8 @@
 """Train: a candidate from what was known at `as_of`, registered as challenger. Training never promotes.
 
 Reads   gold.<use_case>_features, silver.<use_case>_* (labels)
-Writes  MLflow run and registered version, alias challenger, metrics.pipeline_runs
+Writes  MLflow run and registered version, alias challenger, metrics.model_versions,
+        metrics.pipeline_runs
 Gate    minimum data, split in time, leakage
 Run     make train USE_CASE=flight_delay ENV=dev AS_OF=2013-07-01
 """

@@ -45,7 +45,7 @@ class Settings(BaseModel):
     home: Path = Field(description="Absolute folder of all state; each environment has a folder of its own in it.")
     looks_at: str | None = Field(
         default=None,
-        description="Environment whose tables this process looks at in place of its own, one of `readable`; it then writes no table. Set by `OF=` only.",
+        description="Environment, one of `readable`, whose tables this process looks at in place of its own; it then writes none. Set by `OF=` only.",
     )
     description: str = Field(description="What this environment is for, in one sentence.")
     clock: Literal["wall", "replay"] = Field(
@@ -220,6 +220,19 @@ def environments() -> list[str]:
     return sorted(path.stem for path in (ROOT / "environments").glob("*.yaml"))
 
 
+def read_declared(environment: str) -> dict[str, Any]:
+    """What an environment's YAML in the clone says; not what its machine or a variable changes.
+
+    Raises:
+        SettingsError: There is no such environment, or its file is no YAML.
+    """
+    if environment not in environments():
+        raise SettingsError(
+            f"environment {environment!r} has no environments/{environment}.yaml; known: {', '.join(environments())}. Set ENV to one of them."
+        )
+    return _read_yaml(ROOT / "environments" / f"{environment}.yaml")
+
+
 def load_settings(environment: str | None = None, *, home: Path | None = None, variables: Mapping[str, str] | None = None) -> Settings:
     """Read one environment's YAML and apply the overrides.
 
@@ -235,10 +248,8 @@ def load_settings(environment: str | None = None, *, home: Path | None = None, v
     name = environment or variables.get("HEADRACE_ENV")
     if not name:
         raise SettingsError(f"no environment is named; set ENV (or HEADRACE_ENV) to one of: {', '.join(environments())}")
-    if name not in environments():
-        raise SettingsError(f"environment {name!r} has no environments/{name}.yaml; known: {', '.join(environments())}. Set ENV to one of them.")
+    values = read_declared(name)
     state = (home or Path(variables.get("HEADRACE_HOME") or ROOT / ".headrace")).absolute()
-    values = _read_yaml(ROOT / "environments" / f"{name}.yaml")
     local = state / name / LOCAL_FILE
     values |= _read_yaml(local) if local.is_file() else {}
     values |= _read_overrides(variables)

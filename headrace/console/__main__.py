@@ -1,8 +1,8 @@
 """Look at an environment: `python -m headrace.console <verb> --use-case NAME`.
 
-Verbs: `story` and `quality` write a page and say where, `results` gives the monthly figures as Markdown, `summary` the
+Verbs: `page`, `quality` and `runs` write a page and say where, `results` gives the monthly figures as Markdown, `summary` the
 story in fifteen lines, `tables` every table of the environment. Exit codes as in `headrace.errors`. The environment is
-`HEADRACE_ENV`.
+`HEADRACE_ENV`; `--of prod` shows another one's tables instead, drawn with this one's own credentials.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 from headrace import process
 from headrace import use_case as use_cases
 from headrace.errors import HeadraceError
+from headrace.lake.catalog import look_at
 from headrace.settings import Settings, load_settings
 from headrace.use_case import UseCase
 
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code; a person's mistake ends in one sentence, not in a traceback."""
     options = _parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        settings = load_settings()
+        settings = look_at(load_settings(), options.of) if options.of else load_settings()
         case = use_cases.load_in(settings, options.use_case)
         process.prepare(settings)
         sys.stdout.write(_show(settings, case, options).rstrip("\n") + "\n")
@@ -37,6 +38,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     for verb, purpose in _VERBS.items():
         command = verbs.add_parser(verb, help=purpose)
         command.add_argument("--use-case", required=True)
+        command.add_argument("--of", metavar="ENVIRONMENT", help="look at the tables of another environment, one that `readable` lists")
         if verb == "results":
             command.add_argument("--write", type=Path, metavar="PATH", help="write the Markdown there instead of showing it")
     return parser.parse_args(arguments)
@@ -45,6 +47,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 _VERBS = {
     "page": "write the page that tells the story",
     "quality": "write the page about data quality",
+    "runs": "write the page about runs, versions and what waits for a person",
     "results": "the monthly figures, as Markdown",
     "summary": "the story in fifteen lines",
     "tables": "every table with its rows and version",
@@ -61,6 +64,10 @@ def _show(settings: Settings, case: UseCase, options: argparse.Namespace) -> str
         from headrace.console.pages import write_quality_page
 
         return str(write_quality_page(settings, case))
+    if options.verb == "runs":
+        from headrace.console.runs_page import write_runs_page
+
+        return str(write_runs_page(settings, case))
     if options.verb == "tables":
         return _list_tables(settings)
     if options.verb == "summary":
@@ -77,7 +84,7 @@ def _list_tables(settings: Settings) -> str:
 
     found = read_tables(settings)
     if found.is_empty():
-        return f"{settings.environment} has no table yet; make run fills it"
+        return f"{settings.seen} has no table yet; make run fills it"
     width = max(len(table) for table in found["table"])
     lines = [f"{'layer':<10}{'table':<{width}}{'rows':>12}{'version':>9}"]
     lines += [f"{row['layer']:<10}{row['table']:<{width}}{row['row_count']:>12,}{row['version']:>9}" for row in found.iter_rows(named=True)]

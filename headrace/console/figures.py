@@ -8,11 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from headrace.console.facts import Facts, read_facts
-from headrace.errors import CandidateError, RegistryError
+from headrace.console.pages import name_place
+from headrace.errors import CandidateError
 from headrace.lake import tables
 from headrace.models import evaluation
-from headrace.models.baseline import load_baseline
-from headrace.registry import scoring, versions
+from headrace.registry import scoring
+from headrace.registry.version_rows import read_described
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -39,7 +40,7 @@ class Outcomes:
 
     Attributes:
         rows: `prediction_at`, `model_version`, `probability_fraction`, `label` (1.0 or 0.0), `rule_probability` (null where
-            the rule cannot be loaded). Grain: one row per labelled prediction.
+            the rule is not known). Grain: one row per labelled prediction.
         obstacle: Why the business rule cannot be shown; None when it can.
     """
 
@@ -64,7 +65,7 @@ def read_outcomes(settings: Settings, case: UseCase, *, as_of: datetime | None) 
         return Outcomes(rows=pl.DataFrame(schema=schema), obstacle=None)
     try:
         judged, obstacle = _add_rule(settings, case, rows), None
-    except (RegistryError, CandidateError) as error:
+    except CandidateError as error:
         judged, obstacle = rows.with_columns(pl.lit(None, dtype=pl.Float64).alias(RULE)), str(error)
     return Outcomes(rows=judged.select(list(schema)).sort("prediction_at", maintain_order=True), obstacle=obstacle)
 
@@ -115,8 +116,8 @@ def render_monthly_figures(settings: Settings, case: UseCase) -> str:
     if not facts.trainings.is_empty():
         trainings = [(f"{row['as_of']:%Y-%m-%d}", row["trigger"], row["reason"]) for row in facts.trainings.iter_rows(named=True)]
         body += ["", "## What asked for each training", "", *_table(("as of", "trigger", "why"), trainings)]
-    command = f"make results USE_CASE={case.name} ENV={settings.environment}"
-    title = [f"# Results: {case.name}", "", f"{case.title} Figures of a run in `{settings.environment}`, written by `{command}`.", ""]
+    command = f"make results {name_place(settings, case)}"
+    title = [f"# Results: {case.name}", "", f"{case.title} Figures of a run in `{settings.seen}`, written by `{command}`.", ""]
     return "\n".join([*title, *body]) + "\n"
 
 
@@ -162,8 +163,7 @@ def _add_rule(settings: Settings, case: UseCase, rows: pl.DataFrame) -> pl.DataF
     """What the rule that came with each version says about that version's rows."""
     parts = []
     for part in rows.partition_by("model_version", maintain_order=True):
-        version = versions.read(settings, case, number=part["model_version"][0])
-        rule = load_baseline(versions.candidate_folder(settings, version))
+        rule = read_described(settings, case, number=part["model_version"][0]).rule
         parts.append(part.with_columns(pl.Series(RULE, rule.predict(part), dtype=pl.Float64)))
     return pl.concat(parts)
 

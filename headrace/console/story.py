@@ -6,22 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markdown_it import MarkdownIt
-from markupsafe import Markup
 
 from headrace.console import charts, figures
 from headrace.console.facts import Facts, read_facts, read_tables
-from headrace.console.pages import quality_path, story_path, write_page, write_quality_page
-from headrace.errors import HeadraceError
+from headrace.console.pages import build_templates, name_place, quality_path, render_markdown, story_path, write_page, write_quality_page
+from headrace.errors import CandidateError
 from headrace.lake import tables
 from headrace.lake.contracts import REJECTED_SUFFIX, find_contract
-from headrace.models.candidate import CARD, EXPLANATION, METRICS, read_candidate, read_json
-from headrace.registry import versions
+from headrace.registry.version_rows import read_described
 from headrace.settings import Settings
 from headrace.use_case import UseCase
-
-_TEMPLATES = Path(__file__).parent / "templates"
 
 # A bar chart that lists every feature is read by nobody.
 _TOP_FEATURES = 10
@@ -50,22 +44,9 @@ def render_story(settings: Settings, case: UseCase) -> str:
         "champion": describe_champion(settings, case, facts),
         "tables": list_tables(settings, case),
         "quality_page": quality_path(settings, case).name,
+        "place": name_place(settings, case),
     }
-    return _build_environment().get_template("story.html.j2").render(context)
-
-
-def _build_environment() -> Environment:
-    """Templates that escape what rows hold and stop at a name that nobody set."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"day": _day, "count": "{:,}".format, "percent": _percent, "figure": _figure, "listed": _listed}
-    return environment
+    return build_templates().get_template("story.html.j2").render(context)
 
 
 def list_events(facts: Facts) -> list[dict[str, Any]]:
@@ -105,40 +86,27 @@ def list_causes(facts: Facts) -> dict[str, list[dict[str, Any]]]:
 
 
 def describe_champion(settings: Settings, case: UseCase, facts: Facts) -> dict[str, Any] | None:
-    """The champion's own files: metadata, holdout figures, what moves it and its card; only `obstacle` where they cannot be read."""
+    """The champion as its row tells it: metadata, holdout figures, what moves it and its card; only `obstacle` where it has none."""
     if facts.champion is None:
         return None
     try:
-        folder = versions.candidate_folder(settings, versions.read(settings, case, number=facts.champion.version))
-        candidate, metrics, strengths = read_candidate(folder), read_json(folder / METRICS), read_json(folder / EXPLANATION)
-        card = (folder / CARD).read_text(encoding="utf-8")
-    except (HeadraceError, OSError) as error:
+        version = read_described(settings, case, number=facts.champion.version)
+    except CandidateError as error:
         return {"obstacle": str(error)}
     return {
         "obstacle": None,
-        "candidate": candidate,
+        "candidate": version.candidate,
         "metrics": {
-            name: metrics.get(name) for name in ("holdout/log_loss", "holdout/baseline_log_loss", "holdout/roc_auc", "holdout/baseline_roc_auc")
+            name: version.metrics.get(name)
+            for name in ("holdout/log_loss", "holdout/baseline_log_loss", "holdout/roc_auc", "holdout/baseline_roc_auc")
         },
-        "strengths": charts.draw_strengths(_read_strengths(strengths)),
-        "card": render_markdown(card),
+        "strengths": charts.draw_strengths(_list_strengths(version.explanation)),
+        "card": render_markdown(version.card),
     }
 
 
-def _read_strengths(explanation: Mapping[str, Any]) -> list[tuple[str, float]]:
-    strengths = [(name, float(value)) for name, value in explanation.items() if isinstance(value, int | float)]
-    return sorted(strengths, key=lambda pair: -pair[1])[:_TOP_FEATURES]
-
-
-def render_markdown(source: str) -> Markup:
-    """Markdown as HTML, its headings two steps down; HTML in the source is shown, not obeyed."""
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = parser.parse(source)
-    for token in tokens:
-        if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
-    # markdown-it escapes whatever it does not understand, and HTML is switched off.
-    return Markup(parser.renderer.render(tokens, parser.options, {}))  # noqa: S704 - the parser escapes HTML in what it renders
+def _list_strengths(explanation: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(explanation.items(), key=lambda pair: -pair[1])[:_TOP_FEATURES]
 
 
 def list_tables(settings: Settings, case: UseCase) -> list[dict[str, Any]]:
@@ -158,19 +126,3 @@ def list_tables(settings: Settings, case: UseCase) -> list[dict[str, Any]]:
 def _find_history_start(settings: Settings, case: UseCase) -> datetime | None:
     first = tables.read(settings, case.table("gold", "features")).select(pl.col("prediction_at").min()).collect().item()
     return first.astimezone(UTC) if first else None
-
-
-def _day(instant: datetime) -> str:
-    return f"{instant.day} {instant:%B %Y}"
-
-
-def _percent(value: float | None, decimals: int = 1) -> str:
-    return "–" if value is None else f"{value:.{decimals}%}"
-
-
-def _figure(value: float | None, decimals: int = 4) -> str:
-    return "–" if value is None else f"{value:.{decimals}f}"
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items())

@@ -4,7 +4,7 @@ import polars as pl
 
 from headrace.console.facts import PREDICTION_FEATURE, Facts, read_facts
 from headrace.console.figures import ALL_MONTHS, measure_months, read_outcomes
-from headrace.console.pages import story_path
+from headrace.console.pages import name_place, story_path
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -23,11 +23,17 @@ def summarize(settings: Settings, case: UseCase) -> str:
         "drift": _describe_drift(facts),
         "time": _describe_time(facts),
         "the page": str(story_path(settings, case)),
-        "next": ", ".join(f"make {verb} ENV={settings.environment}" for verb in (f"serve USE_CASE={case.name}", "ui-mlflow", "reset")),
+        "next": ", ".join(_list_next(settings, case)),
     }
     as_of = f", as of {facts.as_of:%Y-%m-%d}" if facts.as_of else ""
-    title = [f"headrace: {case.name} in {settings.environment}{as_of}", case.title, ""]
+    title = [f"headrace: {case.name} in {settings.seen}{as_of}", case.title, ""]
     return "\n".join(title + [f"  {label:<{_LABEL_WIDTH}}{text}" for label, text in lines.items()])
+
+
+def _list_next(settings: Settings, case: UseCase) -> list[str]:
+    if settings.looks_at:
+        return [f"make {verb} {name_place(settings, case)}" for verb in ("runs", "page")]
+    return [f"make {verb} ENV={settings.environment}" for verb in (f"serve USE_CASE={case.name}", "ui-mlflow", "reset")]
 
 
 def _describe_champion(facts: Facts) -> str:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from headrace.errors import AccessError, LakeError
-from headrace.settings import Settings
+from headrace.settings import Settings, read_declared
 
 LAYERS = ("bronze", "silver", "gold", "inference", "metrics")
 
@@ -57,7 +57,8 @@ def look_at(settings: Settings, environment: str) -> Settings:
     if environment == settings.environment:
         return settings
     find_lake(settings, environment)
-    return settings.model_copy(update={"looks_at": environment})
+    # Its figures are judged by its own bars, those of the subset where it runs on that.
+    return settings.model_copy(update={"looks_at": environment, "subset": read_declared(environment)["subset"]})
 
 
 def readable_uri(settings: Settings, name: str) -> str:

@@ -1,7 +1,8 @@
-"""What a stage run logged, as a row: people who may not look into a machine read it in `metrics.run_logs`.
+"""What a stage run logged, for the row about it: people who may not look into a machine read it in `metrics.pipeline_runs`.
 
-One row per ended run with its lines as JSON, not one row per line: a run that is done again after a kill logs other lines, and
-a batch must have the same rows each time. Lines name tables, counts and versions; the library logs no row's values.
+The lines go into the run's own row, as JSON: a table of their own would cost every stage a second commit (as much as the row
+itself), and a row per line could not be written exactly once, because a run that is done again logs other lines. They name
+tables, counts and versions; the library logs no row's values.
 """
 
 import json
@@ -12,10 +13,8 @@ from datetime import UTC, datetime
 
 from headrace.settings import Settings
 
-TABLE = "metrics.run_logs"
-
-# A stage logs some ten lines; what lies before the last 500 is in the log file.
-MAX_LINES = 500
+# A stage logs some ten lines, of 150 bytes each; what lies before the last 200 is in the log file.
+MAX_LINES = 200
 
 _LIBRARY = "headrace"
 
@@ -59,5 +58,5 @@ def list_lines(since: datetime) -> list[dict[str, str]]:
 
 
 def format_lines(lines: Sequence[dict[str, str]]) -> str:
-    """The last lines as the table holds them."""
+    """The last lines as the row holds them."""
     return json.dumps(lines[-MAX_LINES:], ensure_ascii=False)

@@ -70,9 +70,9 @@ def read_watermark(settings: Settings, table: str, *, column: str, below: dateti
 
 
 def read_finished(settings: Settings, use_case: str, flow: str) -> pl.DataFrame:
-    """The slices that a stage has finished: rows of `metrics.pipeline_runs`, oldest first."""
+    """The slices that a stage has finished: `slice_name` and `as_of`, oldest first."""
     is_mine = (pl.col("use_case") == use_case) & (pl.col("flow") == flow) & (pl.col("status") != "blocked")
-    return tables.read(settings, TABLE).filter(is_mine).sort("as_of").collect()
+    return tables.read(settings, TABLE).filter(is_mine).select("slice_name", "as_of").sort("as_of").collect()
 
 
 def read_previous_end(settings: Settings, use_case: str, flow: str, *, before: datetime) -> datetime | None:
@@ -127,20 +127,12 @@ def finish(settings: Settings, run: StageRun, verdict: Decision, *, counts: Mapp
         "started_at": run.started_at,
         "finished_at": ended_at,
         "duration_s": (ended_at - run.started_at).total_seconds(),
+        "log_lines": run_logs.format_lines(run_logs.list_lines(run.started_at)),
         "prefect_run_id": prefect_run_id,
     }
     batch_id = run.batch_id if verdict.passed else build_blocked_id(run.batch_id, verdict.reason)
     if not tables.is_written(settings, TABLE, batch_id=batch_id):
-        # The lines first: a run with its row in `pipeline_runs` is not run again, so they would never come.
-        _append_log(settings, run, row, batch_id=batch_id)
         tables.append(settings, TABLE, build_row(TABLE, row), batch_id=batch_id)
-
-
-def _append_log(settings: Settings, run: StageRun, row: Mapping[str, object], *, batch_id: str) -> None:
-    schema, lines = load_contract(run_logs.TABLE).schema, run_logs.list_lines(run.started_at)
-    logged = {name: row[name] for name in schema if name in row} | {"line_count": len(lines), "lines": run_logs.format_lines(lines)}
-    if not tables.is_written(settings, run_logs.TABLE, batch_id=batch_id):
-        tables.append(settings, run_logs.TABLE, build_row(run_logs.TABLE, logged), batch_id=batch_id)
 
 
 def build_row(table: str, row: Mapping[str, object]) -> pl.DataFrame:

@@ -120,8 +120,10 @@ def parse_candidate(content: Mapping[str, Any], origin: str) -> Candidate:
         raise CandidateError(f"{origin} has format {content.get('format')!r}, this code reads {FORMAT}; load it with the commit that wrote it")
     expected = {field.name for field in fields(Candidate)}
     if content.keys() != expected:
-        raise CandidateError(f"{origin} must have exactly {', '.join(sorted(expected))}; it differs in {', '.join(sorted(expected ^ content.keys()))}")
-    values = dict(content) | {name: datetime.fromisoformat(content[name]).astimezone(UTC) for name in _INSTANTS}
+        raise CandidateError(
+            f"{origin} must have exactly {', '.join(sorted(expected))}; it differs in {', '.join(sorted(expected ^ content.keys()))}"
+        )
+    values: dict[str, Any] = {**content} | {name: datetime.fromisoformat(content[name]).astimezone(UTC) for name in _INSTANTS}
     values["features"] = tuple(content["features"])
     values["categories"] = {name: tuple(categories) for name, categories in content["categories"].items()}
     return Candidate(**values)

@@ -1,11 +1,11 @@
 """The story page, the summary and the monthly figures, drawn from small tables that real contracts guard."""
 
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,9 +14,8 @@ from headrace.console import __main__ as console
 from headrace.console import facts, figures, pages, story
 from headrace.console.summary import summarize
 from headrace.monitoring import drift
-from headrace.registry import versions
 from headrace.settings import ROOT, Settings, load_settings
-from tests.console.year import CASE, at, write_champion, write_decisions, write_measures, write_outcomes, write_runs
+from tests.console.year import CASE, at, write_decisions, write_measures, write_outcomes, write_runs, write_versions
 
 FORBIDDEN = ("prefect", "great_expectations", "evidently", "mlflow", "matplotlib")
 
@@ -37,13 +36,14 @@ def page(year: Settings) -> str:
     return story.render_story(year, CASE)
 
 
-@pytest.fixture
-def champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A registry in which every version has the same files."""
-    folder = write_champion(tmp_path)
-    monkeypatch.setattr(versions, "read", lambda settings, case, *, number: number)
-    monkeypatch.setattr(versions, "candidate_folder", lambda settings, version: folder)
-    return folder
+@pytest.fixture(scope="module")
+def described(year: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The same year, in which every version has its row."""
+    home = tmp_path_factory.mktemp("described")
+    shutil.copytree(year.home, home, dirs_exist_ok=True)
+    settings = year.model_copy(update={"home": home})
+    write_versions(settings, tmp_path_factory.mktemp("files"))
+    return settings
 
 
 def outcomes(*rows: tuple[object, ...]) -> pl.DataFrame:
@@ -83,23 +83,23 @@ class TestMonthlyFigures:
     def test_without_predictions_there_is_no_line(self):
         assert figures.measure_months(outcomes()).is_empty()
 
-    def test_predictions_whose_labels_had_no_time_to_mature_are_not_judged(self, year, champion):
-        judged = figures.read_outcomes(year, CASE, as_of=at(7)).rows
+    def test_predictions_whose_labels_had_no_time_to_mature_are_not_judged(self, described):
+        judged = figures.read_outcomes(described, CASE, as_of=at(7)).rows
         assert judged.height == 39
         assert judged["prediction_at"].max() <= at(7) - CASE.label.matures_after
 
-    def test_labels_that_come_later_than_promised_count_for_nobody(self, year, champion):
+    def test_labels_that_come_later_than_promised_count_for_nobody(self, described):
         hasty = replace(CASE, label=replace(CASE.label, matures_after=timedelta(hours=5)))
-        assert figures.read_outcomes(year, hasty, as_of=at(7)).rows.is_empty()
+        assert figures.read_outcomes(described, hasty, as_of=at(7)).rows.is_empty()
 
-    def test_the_markdown_has_the_months_the_verdicts_and_the_command(self, year, champion):
-        text = figures.render_monthly_figures(year, CASE)
+    def test_the_markdown_has_the_months_the_verdicts_and_the_command(self, described):
+        text = figures.render_monthly_figures(described, CASE)
         assert "| 2013-04 | 20 | 25.0% | 1 | 1.0000 | 0.5000 |" in text
         assert "| 2013-05-01 | reject | 2 |" in text
         assert "make results USE_CASE=flight_delay ENV=dev" in text
 
-    def test_the_same_rows_write_the_same_markdown(self, year, champion):
-        assert figures.render_monthly_figures(year, CASE) == figures.render_monthly_figures(year, CASE)
+    def test_the_same_rows_write_the_same_markdown(self, described):
+        assert figures.render_monthly_figures(described, CASE) == figures.render_monthly_figures(described, CASE)
 
 
 class TestFacts:
@@ -148,12 +148,12 @@ class TestPage:
     def test_text_of_rows_is_shown_not_obeyed(self, page):
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
-    def test_a_registry_that_cannot_be_reached_is_said_and_the_rest_is_told(self, page):
-        assert "The business rule cannot be shown: the registry of dev cannot be reached" in page
-        assert "The files of version 3 cannot be shown: the registry of dev cannot be reached" in page
+    def test_a_version_without_a_row_is_said_and_the_rest_is_told(self, page):
+        assert "The business rule cannot be shown: version 1 of flight_delay has no row in metrics.model_versions of dev" in page
+        assert "The champion cannot be shown: version 3 of flight_delay has no row" in page
 
-    def test_the_card_is_drawn_and_its_markup_is_not_obeyed(self, year, champion):
-        page = story.render_story(year, CASE)
+    def test_the_card_is_drawn_and_its_markup_is_not_obeyed(self, described):
+        page = story.render_story(described, CASE)
         assert "<td>EWR</td>" in page
         assert "&lt;img src=x" in page
         assert "with 1 features and 12 trees" in page
@@ -182,8 +182,8 @@ class TestPage:
 
 
 class TestSummary:
-    def test_it_fits_a_terminal_and_names_the_figures(self, year, champion):
-        lines = summarize(year, CASE).splitlines()
+    def test_it_fits_a_terminal_and_names_the_figures(self, described):
+        lines = summarize(described, CASE).splitlines()
         assert len(lines) <= 15
         assert "  champion      version 3 since 2013-07-01, after 1 other" in lines
         assert "  turned away   1 (version 2 on 2013-05-01)" in lines
@@ -201,11 +201,11 @@ class TestVerbs:
         monkeypatch.setenv("HEADRACE_ENV", "dev")
         monkeypatch.setenv("HEADRACE_HOME", str(tmp_path))
 
-    @pytest.mark.parametrize(("verb", "page"), [("page", "story_flight_delay.html"), ("quality", "quality_flight_delay.html")])
-    def test_pages_are_written_and_named(self, verb, page, tmp_path, capsys):
+    @pytest.mark.parametrize(("verb", "name"), [("page", "story"), ("quality", "quality"), ("runs", "runs")])
+    def test_pages_are_written_and_named(self, verb, name, tmp_path, capsys):
         assert console.main([verb, "--use-case", CASE.name]) == 0
-        assert capsys.readouterr().out == f"{tmp_path}/dev/{page}\n"
-        assert (tmp_path / "dev" / page).is_file()
+        assert capsys.readouterr().out == f"{tmp_path}/dev/{name}_flight_delay.html\n"
+        assert (tmp_path / "dev" / f"{name}_flight_delay.html").is_file()
 
     def test_results_are_written_where_told(self, tmp_path, capsys):
         assert console.main(["results", "--use-case", CASE.name, "--write", str(tmp_path / "docs" / "results.md")]) == 0
@@ -222,6 +222,8 @@ class TestVerbs:
 
 
 def test_the_console_starts_light():
-    command = "import sys, headrace.console.__main__, headrace.console.story, headrace.console.summary; print(*sys.modules)"
+    command = (
+        "import sys, headrace.console.__main__, headrace.console.story, headrace.console.summary, headrace.console.runs_page; print(*sys.modules)"
+    )
     loaded = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert not set(FORBIDDEN) & set(loaded)

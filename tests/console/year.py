@@ -11,6 +11,7 @@ from headrace.lake.contracts import load_contract
 from headrace.lake.runs import build_rows
 from headrace.models.baseline import fit_baseline
 from headrace.models.candidate import BASELINE, CARD, EXPLANATION, METRICS, Candidate, write_candidate, write_json
+from headrace.registry import version_rows
 from headrace.settings import Settings
 
 CASE = use_cases.load("flight_delay")
@@ -180,3 +181,12 @@ def write_champion(folder: Path) -> Path:
     )
     write_candidate(folder, candidate)
     return folder
+
+
+def write_versions(settings: Settings, folder: Path) -> None:
+    """The row of each of the three versions, and of a fourth that waits; all have the same files."""
+    write_champion(folder)
+    for number in range(1, 5):
+        version_rows.record_version(
+            settings, CASE, folder, number=number, model_id=f"model{number}", commit="0" * 40, read_from={"gold.flight_delay_features": 3}
+        )
