@@ -12,14 +12,13 @@ import polars as pl
 
 from headrace.console.pages import build_templates, name_place, render_markdown, runs_path, write_page
 from headrace.lake import runs, tables
-from headrace.registry import history, version_rows
+from headrace.registry import approvals, history, version_rows
+from headrace.registry.evidence import SHOWN_DIGITS
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
 # Newest runs on the page; `metrics.pipeline_runs` has them all.
 MAX_RUNS = 100
-
-_SHOWN = ("log_loss", "roc_auc", "calibration_error")
 
 
 def write_runs_page(settings: Settings, case: UseCase) -> Path:
@@ -36,24 +35,27 @@ def render_runs_page(settings: Settings, case: UseCase) -> str:
         "place": name_place(settings, case),
         "versions": versions,
         "waiting": [version for version in versions if version["state"] == "waits"],
+        "digits": SHOWN_DIGITS,
         "champion": next((version for version in versions if version["state"] == "champion"), None),
         "runs": ended,
         "run_count": _count_runs(settings, case),
         "newest": ended[0] if ended else None,
         "blocked": [run for run in ended if run["status"] == "blocked"],
-        "shown": _SHOWN,
     }
     return build_templates().get_template("runs.html.j2").render(context)
 
 
 def list_versions(settings: Settings, case: UseCase) -> list[dict[str, Any]]:
-    """Every registered version, newest first: its row with JSON read, `state` (champion, previous, waits, archived), `why` and `approver`."""
+    """Every registered version, newest first: its row with JSON read, `why` and last `request` and `answer`.
+
+    Its `state` is champion, previous, waits or archived.
+    """
     rows = version_rows.read_versions(settings, case)
     decided = {row["model_version"]: row for row in history.read_promotions(settings, case).iter_rows(named=True)}
     reigns = history.read_reigns(settings, case)
     champion, previous = reigns[-1].version if reigns else None, history.find_predecessor(reigns)
-    approvals = tables.read(settings, history.APPROVALS).filter(pl.col("use_case") == case.name).select("model_id", "approver").collect()
-    approvers = dict(approvals.iter_rows())
+    requests = _read_newest(settings, case, approvals.REQUESTS, order="requested_at")
+    answers = _read_newest(settings, case, approvals.APPROVALS, order="approved_at")
     listed = []
     for row in rows.sort("model_version", descending=True).iter_rows(named=True):
         number = row["model_version"]
@@ -63,12 +65,19 @@ def list_versions(settings: Settings, case: UseCase) -> list[dict[str, Any]]:
             row
             | {name: json.loads(row[name]) for name in ("tables", "parameters", "metrics")}
             | {"as_of": row["as_of"].astimezone(UTC), "state": state, "card": render_markdown(row["card"])}
-            | {"why": verdict["reason"] if verdict else "no verdict yet", "approver": approvers.get(row["model_id"])}
+            | {"why": verdict["reason"] if verdict else "no verdict yet"}
+            | {"request": requests.get(row["model_id"]), "answer": answers.get(row["model_id"])}
         )
     # Only the newest version can still be promoted: the one registered after it took its place as challenger.
     for older in [version for version in listed if version["state"] == "waits"][1:]:
         older |= {"state": "archived", "why": "replaced by a newer version before it was judged"}
     return listed
+
+
+def _read_newest(settings: Settings, case: UseCase, table: str, *, order: str) -> dict[str, dict[str, Any]]:
+    """Model id -> the newest row of a table about it."""
+    rows = tables.read(settings, table).filter(pl.col("use_case") == case.name).sort(order).collect()
+    return {row["model_id"]: row for row in rows.iter_rows(named=True)}
 
 
 def list_runs(settings: Settings, case: UseCase) -> list[dict[str, Any]]:

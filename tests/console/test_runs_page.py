@@ -14,6 +14,7 @@ from headrace.decisions import blocked, passed
 from headrace.errors import AccessError, SettingsError
 from headrace.lake import run_logs, runs, tables
 from headrace.lake.catalog import look_at
+from headrace.registry import approvals, versions
 from headrace.settings import Settings, load_settings
 from tests.console.year import CASE, at, write_decisions, write_versions
 
@@ -52,10 +53,19 @@ class TestPage:
         assert page.count("<td>EWR</td>") == 4
         assert "&lt;img src=x" in page
 
-    def test_what_waits_says_how_to_answer(self, prod):
-        assert 'make approve USE_CASE=flight_delay ENV=prod VERSION=4 BY=you REASON="why"' in words(runs_page.render_runs_page(prod, CASE)).replace(
-            "&#34;", '"'
+    def test_what_waits_says_who_is_asked_and_how_to_answer(self, tmp_path):
+        settings = load_settings("prod", home=tmp_path, variables={})
+        write_decisions(settings)
+        write_versions(settings, tmp_path)
+        assert "version 4, built as of 1 March 2013, is to be judged by the next promote" in words(runs_page.render_runs_page(settings, CASE))
+
+        version = versions.Version(name="prod.flight_delay", number=4, model_id="model4", tags={}, source="")
+        asked = approvals.record_request(
+            settings, CASE, version=version, judged=passed("promotion", "gain +0.02"), as_of=at(7), requested_at=at(7), run_id=""
         )
+        page = words(runs_page.render_runs_page(settings, CASE))
+        assert "waits for a person since 2013-07-01 00:00 UTC. The gates found: gain +0.02" in page
+        assert f"make approve USE_CASE=flight_delay ENV=prod VERSION=4 EVIDENCE={asked.evidence_hash[:16]} BY=you" in page
 
     def test_runs_stand_with_what_they_logged_the_newest_first_and_blocked_ones_open(self, prod):
         listed = runs_page.list_runs(prod, CASE)
