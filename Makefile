@@ -41,9 +41,8 @@ operate = $(PYTHON) -m operations $@ $(1) $(ended)
 look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE" $${OF:+--of "$$OF"}
 need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(name)=, for example: $(2)' >&2; exit 2; };)
 
-.PHONY: help run page quality runs summary tables results up down status \
-	ingest refine featurize train promote score monitor retrain lifecycle approve reject withdraw rollback \
-	serve drain ui-mlflow ui-prefect reset deploy diff undeploy release s3 \
+.PHONY: help run page quality runs summary tables results up down status ingest refine featurize train promote score monitor \
+	retrain lifecycle approve reject withdraw rollback verify serve drain ui-mlflow ui-prefect reset deploy diff undeploy release s3 \
 	test check lint format types imports docs docs-check ci bench-lifecycle install
 
 ##@ Start here
@@ -96,6 +95,9 @@ retrain: $(RUN) ## Decide whether a new candidate is worth building, and build i
 
 lifecycle: $(RUN) ## All stages, tick by tick; `make run` is this with its defaults
 	@$(flow)
+
+verify: $(RUN) ## All pipelines together on the use case's subset, in a scratch home, and every server asked: the integration test
+	@$(PYTHON) -m flows verify_environment --use-case "$$USE_CASE" $(ended)
 
 approve: $(RUN) ## Record that a person wants a version as champion; a waiting run goes on (VERSION= BY= REASON= EVIDENCE=)
 	$(call need,VERSION BY REASON,make approve ENV=staging VERSION=3 BY=ada REASON="seen the card")

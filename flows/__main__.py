@@ -21,8 +21,11 @@ from headrace.errors import BLOCKED_EXIT_CODE, HeadraceError
 from headrace.registry.evidence import SHOWN_DIGITS
 from headrace.settings import Settings, load_settings
 
-STAGES = ("lifecycle", "ingest", "refine", "featurize", "train", "promote", "score", "monitor", "retrain", "rollback")
+STAGES = ("lifecycle", "ingest", "refine", "featurize", "train", "promote", "score", "monitor", "retrain", "rollback", "verify_environment")
 REVISED = ("featurize", "score")
+
+# It stands for no slice of data, so it is told no instant.
+TIMELESS = ("verify_environment",)
 
 # Seconds of import each, needed once a tick runs; loading them while the Prefect server boots hides them.
 _HEAVY = ("mlflow", "lightgbm", "sklearn.linear_model", "great_expectations", "evidently", "optuna")
@@ -57,7 +60,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     for verb in (*STAGES, *RECORDS):
         command = verbs.add_parser(verb)
         command.add_argument("--use-case", required=True)
-        if verb not in RECORDS:
+        if verb not in (*RECORDS, *TIMELESS):
             command.add_argument(
                 "--as-of", type=_instant, help="UTC instant the run stands for, for example 2013-07-01; left out: the environment's clock"
             )
@@ -90,12 +93,14 @@ def _revision(text: str) -> int:
 
 def _run_flow(settings: Settings, options: argparse.Namespace) -> int:
     started = time.monotonic()
-    parameters: dict[str, Any] = {"use_case": options.use_case, "as_of": options.as_of}
+    parameters: dict[str, Any] = {"use_case": options.use_case}
+    if options.verb not in TIMELESS:
+        parameters["as_of"] = options.as_of
     if options.verb in REVISED:
         parameters["revision"] = options.revision
     if options.verb == "rollback":
         parameters |= {"by": options.by, "reason": options.reason}
-    if options.verb == "lifecycle" and _has_work(settings, options):
+    if options.verb in TIMELESS or (options.verb == "lifecycle" and _has_work(settings, options)):
         threading.Thread(target=_import_heavy, daemon=True).start()
     _say(f"headrace {options.verb} of {options.use_case} in {settings.environment}; starting Prefect (about 10 s)")
     flow = getattr(importlib.import_module(f"flows.{options.verb}"), options.verb)

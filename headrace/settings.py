@@ -7,7 +7,9 @@ overrides are refused with the list of what exists, because a misspelt setting t
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +36,8 @@ _HIDDEN = ("tracking_uri", "database_uri", "notify_uri", "storage")
 
 # They belong to the process and are no fields of a YAML file; `HEADRACE_KEYS` is the folder of the key that signs records of checks.
 PROCESS_VARIABLES = ("HEADRACE_ENV", "HEADRACE_HOME", "HEADRACE_KEYS")
+
+_WITHIN: ContextVar["Settings | None"] = ContextVar("headrace_within", default=None)
 
 
 class Settings(BaseModel):
@@ -232,9 +236,22 @@ def read_declared(environment: str) -> dict[str, Any]:
         )
     return _read_yaml(ROOT / "environments" / f"{environment}.yaml")
 
+@contextmanager
+def within(settings: Settings) -> Generator[None]:
+    """Let `load_settings()` answer with these settings for the length of a block, in this thread.
+
+    Flows ask for their environment themselves, and it is no parameter of theirs. This is the one way to run them elsewhere: in the
+    scratch environment of `verify_environment`. A call that names an environment, a home or variables is not affected.
+    """
+    token = _WITHIN.set(settings)
+    try:
+        yield
+    finally:
+        _WITHIN.reset(token)
+
 
 def load_settings(environment: str | None = None, *, home: Path | None = None, variables: Mapping[str, str] | None = None) -> Settings:
-    """Read one environment's YAML and apply the overrides.
+    """Read one environment's YAML and apply the overrides; inside `within`, the settings given there.
 
     Args:
         environment: Name; left out, `HEADRACE_ENV`.
@@ -244,6 +261,9 @@ def load_settings(environment: str | None = None, *, home: Path | None = None, v
     Raises:
         SettingsError: No environment is named, it has no file, or a key, value or override is wrong.
     """
+    inner = _WITHIN.get()
+    if inner is not None and environment is None and home is None and variables is None:
+        return inner
     variables = os.environ if variables is None else variables
     name = environment or variables.get("HEADRACE_ENV")
     if not name:

@@ -37,6 +37,9 @@ CANDIDATE_FOLDER = "candidate"
 
 _SQLITE, _MODELS = "sqlite:///", "models:/"
 
+# An experiment of this name is created, or brought back, and deleted to see whether the registry takes what training writes.
+PROBE = "headrace.probe"
+
 # How MLflow says "there is no such alias" and "there is no such model"; every other error means that it cannot tell.
 _ABSENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
 
@@ -187,6 +190,24 @@ def read_signature(settings: Settings, version: Version) -> list[str] | None:
     if signature is None or not signature.inputs or not signature.outputs:
         return None
     return [str(name) for name in signature.inputs.input_names()]
+
+
+def check_writable(settings: Settings) -> bool:
+    """Write an experiment to the registry and delete it again; False where nobody has written the registry's file yet.
+
+    Raises:
+        RegistryError: It cannot be reached, or refuses.
+    """
+    if _is_unborn(settings):
+        return False
+    with _registry(settings) as client:
+        found = client.get_experiment_by_name(PROBE)
+        experiment_id = client.create_experiment(PROBE) if found is None else str(found.experiment_id)
+        # A deleted experiment keeps its name, so the same one is brought back each time.
+        if found is not None and found.lifecycle_stage == "deleted":
+            client.restore_experiment(experiment_id)
+        client.delete_experiment(experiment_id)
+    return True
 
 
 def _model_folder(settings: Settings, version: Version) -> Path:
