@@ -16,9 +16,10 @@ from prefect import State, flow
 from flows.lifecycle import STAGES
 from headrace import use_case as use_cases
 from headrace import verification
-from headrace.settings import Settings, load_settings, within
+from headrace.settings import Settings, within
 from headrace.use_case import UseCase
 from headrace.verification import Check
+from tasks.environment import open_environment
 from tasks.lifecycle import is_due
 from tasks.stage import StageResult, inside_parent
 from tasks.verify import check_outcomes, end_verification, judge_stage, probe_servers, read_start, record_checks
@@ -26,8 +27,12 @@ from tasks.verify import check_outcomes, end_verification, judge_stage, probe_se
 
 @flow(flow_run_name="verify_environment {use_case}")
 def verify_environment(use_case: str) -> StageResult | State[Any]:
-    """Run every stage on the use case's subset in a scratch home, ask every server, and end in a verdict; nothing of the environment's is touched."""
-    settings, verified_at = load_settings(), read_start()
+    """Run every stage on the use case's subset in a scratch home, ask every server, and end in a verdict; no table but its record is touched.
+
+    Args:
+        use_case: Name of the use case; it must declare a subset.
+    """
+    settings, verified_at = open_environment(), read_start()
     case = use_cases.load_in(settings, use_case)
 
     # A run that died after its record is not judged again: the rows are the verdict.

@@ -29,8 +29,7 @@ def render_manifest(settings: Settings, release: Release, use_case: str) -> list
     """
     raw = read_manifest(release.folder)
     flows = [find_flow(entry) for entry in raw["deployments"]]
-    # `verify_environment` is scheduled before its flow is there.
-    unknown = sorted(set(settings.schedules) - {*flows, "verify_environment"})
+    unknown = sorted(set(settings.schedules) - set(flows))
     if unknown:
         raise DeployError(f"setting schedules names {', '.join(unknown)}, and {FILE} has no such flow; known: {', '.join(sorted(flows))}")
     variables: dict[str, str | None] = {
