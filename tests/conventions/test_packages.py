@@ -5,6 +5,7 @@ import re
 import sys
 from importlib import metadata
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -69,15 +70,29 @@ def test_every_package_has_its_reason():
     assert explained - {requirement.name for requirement in RUNTIME + DEV} == set()
 
 
-def test_ci_runs_the_verbs_and_every_action_is_pinned_by_hash():
-    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
-        text = path.read_text(encoding="utf-8")
-        workflow = yaml.safe_load(text)
-        assert workflow["permissions"] == {"contents": "read"}, path.name
-        steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-        assert [step["run"] for step in steps if "run" in step and not re.fullmatch(r"make [a-z-]+|\.ci/run", step["run"])] == []
-        assert re.findall(r"uses: (?![\w./-]+@[0-9a-f]{40} # v\d)(.+)", text) == []
+def workflows():
+    return sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
 
 
-def test_ci_asks_for_what_a_person_asks_for():
-    assert "make ci" in read(".ci/run")
+def test_there_is_a_workflow_for_each_occasion():
+    assert [path.name for path in workflows()] == ["main.yml", "merge-request.yml", "nightly.yml", "release.yml"]
+
+
+@pytest.mark.parametrize("path", workflows(), ids=lambda path: path.stem)
+def test_a_workflow_runs_the_verbs_and_every_action_is_pinned_by_hash(path):
+    text = path.read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "concurrency" in workflow
+    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    runs = [step["run"] for step in steps if "run" in step]
+    assert [run for run in runs if not re.fullmatch(r"make [a-z-]+( (ENV|TESTS)=[a-z/]+)*|\.ci/run", run)] == []
+    verbs = re.findall(r"^([a-z0-9-]+):.*## ", read("Makefile"), re.MULTILINE)
+    assert [run for run in runs if run.startswith("make ") and run.split()[1] not in verbs] == []
+    assert re.findall(r"uses: (?![\w./-]+@[0-9a-f]{40} # v\d)(.+)", text) == []
+
+
+@pytest.mark.parametrize("verb", ["ci", "workflows", "secrets"])
+def test_ci_asks_for_what_a_person_asks_for(verb):
+    assert f"\nmake {verb}\n" in read(".ci/run")
