@@ -236,6 +236,7 @@ def read_declared(environment: str) -> dict[str, Any]:
         )
     return _read_yaml(ROOT / "environments" / f"{environment}.yaml")
 
+
 @contextmanager
 def within(settings: Settings) -> Generator[None]:
     """Let `load_settings()` answer with these settings for the length of a block, in this thread.
