@@ -139,6 +139,9 @@ def _client_variables() -> Mapping[str, str]:
         "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
         # People read a run's lines in Prefect's pages.
         "PREFECT_LOGGING_LEVEL": "INFO",
+        # A flow writes into a pipe to its worker. When the worker is gone, Prefect's coloured console (rich) ends the process at the
+        # next line (SystemExit); the plain handler that Prefect calls `debug` lets it work on.
+        "PREFECT_LOGGING_ROOT_HANDLERS": "debug",
     }
 
 

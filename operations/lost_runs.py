@@ -11,9 +11,10 @@ died works on, and a second process beside it is never started.
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from operations.orchestrator import Orchestrator, Row, any_of
@@ -27,8 +28,9 @@ SILENT_AFTER = timedelta(seconds=90)
 # A worker brings a run from Pending to Running within seconds, on a loaded machine within a minute.
 PENDING_AFTER = timedelta(minutes=5)
 
-# The worker's own report of a crash comes within a second or two, and must not overtake what is set here.
-SETTLED_AFTER = timedelta(seconds=5)
+# A worker reports a crash twice, the second time seconds later (26 s on a machine under load). One that overtakes a resumption
+# undoes it, which is not counted.
+SETTLED_AFTER = timedelta(seconds=10)
 
 # Task runs are recorded by events, some seconds behind the flow run they belong to.
 CHILDREN_AFTER = timedelta(seconds=60)
@@ -139,7 +141,7 @@ def _end(orchestrator: Orchestrator, run: Row, reason: str) -> None:
 def _resume(orchestrator: Orchestrator, run: Row, reason: str, *, now: datetime) -> None:
     """Schedule a crashed run again, or leave it Failed when that was done often enough."""
     _close(orchestrator, orchestrator.read_task_runs(_unended_tasks({"id": any_of([run["id"]])})))
-    done = sum(state["name"] == RESUMED for state in orchestrator.read_states(run["id"]))
+    done = count_resumptions(orchestrator.read_states(run["id"]))
     if orchestrator.read_run(run["id"])["state_type"] != "CRASHED":
         return
     if done < RESUMPTIONS:
@@ -150,6 +152,11 @@ def _resume(orchestrator: Orchestrator, run: Row, reason: str, *, now: datetime)
         state = {"type": "FAILED", "name": "Failed", "message": message}
     if orchestrator.move_run(run["id"], state):
         logger.info("%s run=%s %s", run["name"], run["id"], message)
+
+
+def count_resumptions(states: Sequence[Row]) -> int:
+    """How often a run was resumed, by its states, oldest first; one that nobody took up before the next report of the crash does not count."""
+    return sum(state["name"] == RESUMED and after["type"] != "CRASHED" for state, after in pairwise(states))
 
 
 def close_children(orchestrator: Orchestrator, *, now: datetime) -> None:

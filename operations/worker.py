@@ -97,7 +97,12 @@ def main() -> int:
     # Prefect has set up the root logger, for warnings.
     logger.setLevel(logging.INFO)
     try:
-        anyio.run(work, load_settings())
+        settings = load_settings()
+        # When a flow crashes, Prefect pulls its code once more, to look for hooks, and into the worker's own folder.
+        folder = settings.environment_home / "run" / "worker"
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chdir(folder)
+        anyio.run(work, settings)
     except HeadraceError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return error.exit_code

@@ -20,7 +20,7 @@ import httpx
 from benchmarks.lifecycle import compare_tables, list_tables
 from headrace import use_case as use_cases
 from headrace.settings import Settings, load_settings
-from operations import supervisor
+from operations import processes, supervisor
 from operations.lost_runs import list_processes
 from tests.operations.environment import prefect_api, run_verb, start_run, wait_for_state
 
@@ -127,7 +127,12 @@ class Rig:
     def check_settled(self) -> None:
         """No run says that it is worked on while nobody does, and no slot is held."""
         wait_until(lambda: self.list_unsettled() == [], "runs and slots to be settled", seconds=SETTLING_SECONDS, seen=self.list_unsettled)
-        assert list_processes() == {}
+        assert self.list_flows() == {}
+
+    def list_flows(self) -> dict[str, int]:
+        """Runs of this environment that a process works on: other environments may be at work on this machine."""
+        ours = set(processes.find_marked(self.settings))
+        return {run: pid for run, pid in list_processes().items() if pid in ours}
 
     def list_unsettled(self) -> list[str]:
         """Runs, task runs and limits that are not at rest."""

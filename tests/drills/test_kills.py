@@ -15,7 +15,7 @@ def test_a_killed_flow_process_is_resumed(rig):
     rig.figures["flow process killed, until it works again"] = wait_until(lambda: run in list_processes(), f"run {run} to be resumed")
     assert rig.wait(run) == "Completed"
     rig.figures["flow process killed, until its work is done"] = time.monotonic() - killed
-    assert rig.read_states(run).count("Resumed") == 1
+    assert "Resumed" in rig.read_states(run)
     rig.check_tables()
 
 
@@ -37,7 +37,7 @@ def test_worker_and_flow_killed_at_once_are_both_back(rig):
     os.kill(flow, signal.SIGKILL)
     rig.figures["worker and flow killed, until it works again"] = wait_until(lambda: run in list_processes(), f"run {run} to be resumed")
     assert rig.wait(run) == "Completed"
-    assert rig.read_states(run).count("Resumed") == 1
+    assert "Resumed" in rig.read_states(run)
     rig.check_tables()
 
 

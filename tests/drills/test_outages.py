@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from operations.lost_runs import list_processes
 from tests.drills.rig import wait_until
 from tests.operations.environment import run_verb
 
@@ -49,7 +48,7 @@ def test_a_full_disk_stops_the_work_and_its_end_lets_it_go_on(rig):
             pass
     try:
         time.sleep(45)
-        ended = not list_processes()
+        ended = not rig.list_flows()
     finally:
         filler.unlink(missing_ok=True)
     back = time.monotonic()

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from operations import lost_runs
-from operations.lost_runs import RESUMED, Sight, list_processes, resume_lost_runs
+from operations.lost_runs import RESUMED, Sight, count_resumptions, list_processes, resume_lost_runs
 from tests.operations.small_server import NOW, SmallServer, ago, run
 
 
@@ -72,6 +72,7 @@ def test_a_run_is_resumed_three_times_and_then_left_failed_with_the_reason():
     for _ in range(lost_runs.RESUMPTIONS):
         look(server)
         assert server.runs["doomed"]["state_name"] == RESUMED
+        server.history["doomed"] += [{"name": "Running", "type": "RUNNING"}, {"name": "Crashed", "type": "CRASHED"}]
         server.runs["doomed"] |= crashed
     look(server)
     assert server.runs["doomed"]["state_type"] == "FAILED"
@@ -79,6 +80,13 @@ def test_a_run_is_resumed_three_times_and_then_left_failed_with_the_reason():
     before = len(server.history["doomed"])
     look(server, times=2)
     assert len(server.history["doomed"]) == before
+
+
+def test_a_resumption_that_a_late_report_of_the_crash_undid_does_not_count():
+    states = [{"name": name, "type": kind} for name, kind in (("Crashed", "CRASHED"), (RESUMED, "SCHEDULED"), ("Crashed", "CRASHED"))]
+    assert count_resumptions(states) == 0
+    states += [{"name": RESUMED, "type": "SCHEDULED"}, {"name": "Pending", "type": "PENDING"}, {"name": "Crashed", "type": "CRASHED"}]
+    assert count_resumptions(states) == 1
 
 
 @pytest.mark.parametrize("state", ["FAILED", "COMPLETED", "CANCELLED", "PAUSED", "SCHEDULED"])
