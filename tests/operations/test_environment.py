@@ -16,7 +16,7 @@ from headrace.models.scorer import load_scorer
 from headrace.registry import versions
 from operations import accounts, credentials, postgres, processes, supervisor
 from operations.down import stop_environment
-from operations.services import PREFECT_SERVER, WORKER, expected_services
+from operations.services import WORKER, expected_services
 from operations.status import read_rows
 from operations.up import start_environment
 from tests.operations import environment as env
@@ -124,6 +124,13 @@ def test_each_server_has_its_own_database_and_no_other(staging):
         postgres.read_server_version(staging.model_copy(update={"database_uri": other}))
 
 
+def test_an_external_database_gets_what_is_missing(staging):
+    other = staging.model_copy(update={"environment": "elsewhere", "database_uri": postgres.admin_uri(staging)})
+    assert postgres.ensure_databases(other) == ["elsewhere_prefect", "elsewhere_mlflow", "elsewhere_mlflow_auth"]
+    assert postgres.ensure_databases(other) == []
+    assert "postgres" not in {service.name for service in expected_services(other)}
+
+
 def test_versions_and_their_files_go_through_the_server(staging, as_client, candidate):
     case = TINY
     # After `make up`, every use case has its registered model, and MLflow says that it has no champion instead of "denied".
@@ -161,13 +168,13 @@ def test_a_reader_of_the_registry_cannot_move_an_alias(staging, as_client, monke
 
 
 def test_what_dies_is_started_again(staging):
-    pid = supervisor.read_states(staging)[PREFECT_SERVER.name].pid
+    pid = supervisor.read_states(staging)[WORKER.name].pid
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + env.PATIENCE_SECONDS
-    while not all(row.health.is_healthy for row in read_rows(staging)) or supervisor.read_states(staging)[PREFECT_SERVER.name].pid == pid:
+    while (found := next(row for row in read_rows(staging) if row.service == WORKER)).state.pid == pid or not found.health.is_healthy:
         assert time.monotonic() < deadline
         time.sleep(0.5)
-    assert supervisor.read_states(staging)[PREFECT_SERVER.name].pid not in (0, pid)
+    assert found.state.pid not in (0, pid)
 
 
 def test_a_stopped_worker_lets_its_flow_finish_and_takes_no_other(staging, deployment, marks):
