@@ -63,7 +63,7 @@ reset: ## Delete one environment's state and start over; asks first, YES=1 answe
 	@[[ "$$HEADRACE_ENV" != prod ]] || { echo "make reset never deletes prod; nothing was deleted" >&2; exit 10; }
 	@state="$${HEADRACE_HOME:-$$PWD/.headrace}/$$HEADRACE_ENV"; \
 	[[ -d "$$state" ]] || { echo "$$state does not exist; nothing to delete"; exit 0; }; \
-	keeper="$$(grep -o '[0-9]*' "$$state/run/servers.json" 2>/dev/null || true)"; \
+	keeper="$$(grep -o '"pid": *[0-9]*' "$$state/run/servers.json" 2>/dev/null | grep -o '[0-9]*' || true)"; \
 	[[ -z "$$keeper" ]] || ! kill -0 "$$keeper" 2>/dev/null || { echo "$$HEADRACE_ENV is up; run make down ENV=$$HEADRACE_ENV first. Nothing was deleted" >&2; exit 21; }; \
 	[[ "$${YES:-}" == 1 ]] || { read -r -p "Delete $$state, all tables, models and predictions of $$HEADRACE_ENV? Type its name: " answer && [[ "$$answer" == "$$HEADRACE_ENV" ]]; } \
 		|| { echo "nothing was deleted" >&2; exit 1; }; \

@@ -21,7 +21,7 @@ MLFLOW_USER = "headrace"
 
 
 def record_path(settings: Settings) -> Path:
-    """The file that `make up` writes and `make down` removes: `{"pid": <process that keeps the servers>}`."""
+    """The file that `make up` writes and `make down` removes: `{"pid": <process that keeps the servers>, "boot": <id of the machine's boot>}`."""
     return settings.environment_home / "run" / "servers.json"
 
 
@@ -30,11 +30,19 @@ def secret_path(settings: Settings, name: str) -> Path:
     return settings.environment_home / "secrets" / name
 
 
+def read_boot() -> str:
+    """Id of this boot of the machine, after which process numbers begin anew; empty where the system tells none (macOS)."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+
+
 def is_up(settings: Settings) -> bool:
     """Whether the process that keeps this environment's servers is alive; each server's own health is another question."""
     try:
-        keeper = json.loads(record_path(settings).read_text(encoding="utf-8"))["pid"]
-        os.kill(int(keeper), 0)
+        record = json.loads(record_path(settings).read_text(encoding="utf-8"))
+        if record.get("boot", read_boot()) != read_boot():
+            return False
+        os.kill(int(record["pid"]), 0)
     except (FileNotFoundError, ProcessLookupError):
         return False
     except PermissionError:

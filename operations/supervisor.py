@@ -117,7 +117,7 @@ def start_keeper(settings: Settings) -> int:
         if time.monotonic() > deadline:
             raise ServerError(f"supervisord does not answer on {control}; see {log_path(settings, 'keeper')}")
         time.sleep(0.1)
-    servers.record_path(settings).write_text(json.dumps({"pid": pid}) + "\n", encoding="utf-8")
+    servers.record_path(settings).write_text(json.dumps({"pid": pid, "boot": servers.read_boot()}) + "\n", encoding="utf-8")
     return pid
 
 

@@ -11,10 +11,10 @@ from headrace.errors import ServerError, SettingsError
 from headrace.settings import load_settings
 
 
-def write_record(settings, pid):
+def write_record(settings, pid, boot=None):
     path = servers.record_path(settings)
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"pid": pid}))
+    path.write_text(json.dumps({"pid": pid, "boot": servers.read_boot() if boot is None else boot}))
 
 
 def write_secret(settings, name, value, mode=0o600):
@@ -46,6 +46,11 @@ def test_an_environment_of_files_needs_no_server(settings):
 def test_a_keeper_that_died_keeps_nothing(staging):
     # No process has this number: the kernel's limit is 2^22.
     write_record(staging, 2**30)
+    assert not servers.is_up(staging)
+
+
+def test_a_keeper_of_before_the_machine_was_started_anew_keeps_nothing(staging):
+    write_record(staging, os.getpid(), boot="of yesterday")
     assert not servers.is_up(staging)
 
 
