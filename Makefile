@@ -43,7 +43,7 @@ need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(
 
 .PHONY: help run page quality runs summary tables results up down status ingest refine featurize train promote score monitor \
 	retrain lifecycle approve reject withdraw rollback verify serve drain ui-mlflow ui-prefect reset deploy diff undeploy release s3 \
-	test check lint format types imports docs docs-check ci bench-lifecycle install verdict drills workflows secrets audit \
+	test check lint format types imports docs docs-check ci story bench-lifecycle install verdict drills workflows secrets audit \
 	verify-from-scratch
 
 ##@ Start here
@@ -209,6 +209,9 @@ endif
 ci: lint types imports docs-check test ## All that CI asks for; at the end the tree is as it was, and the commit has a signed record of it
 	@git diff --exit-code
 	@$(PYTHON) -m operations.checks --junit "$$JUNIT" --begun-at "$(begun_at)" --tests "$$TESTS" && echo "ci: passed"
+
+story: $(DEV) ## A whole story against real servers: deploy, schedule, events, approvals, kills, backup; HEAD needs the record of `make ci`
+	@$(PYTHON) -m benchmarks.story $(ended)
 
 drills: $(DEV) ## Break a real environment in every way we know of, and see it recover (25 min); as root also a full disk
 	@$(PYTHON) -m pytest --drills -q -s tests/drills
