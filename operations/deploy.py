@@ -19,6 +19,7 @@ from headrace.settings import ROOT, Settings
 from operations import checks, git, releases, services, supervisor
 from operations.releases import Release
 from operations.rollout import check_servers
+from operations.up import check_no_overrides
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Check, build the release, let it declare itself to the server, and note what is deployed."""
+    check_no_overrides(settings)
     commit = check_deployable(settings, ROOT, keys=checks.keys_folder())
     check_servers(settings)
     for line in describe_edits(ROOT):

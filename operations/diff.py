@@ -53,7 +53,7 @@ def describe_commits(checkout: Path, before: Mapping[str, Any] | None, commit: s
 
 
 def describe_settings(settings: Settings, before: Mapping[str, Any] | None, folder: Path) -> list[str]:
-    """Keys of the environment's YAML that differ between the deployed commit and the new one; values that may be secret have references."""
+    """Keys of the environment's YAML that differ between the deployed commit and the new one."""
     if before is None:
         return []
     name = Path("environments") / f"{settings.environment}.yaml"
@@ -61,4 +61,10 @@ def describe_settings(settings: Settings, before: Mapping[str, Any] | None, fold
     old = yaml.safe_load(old_path.read_text(encoding="utf-8")) if old_path.is_file() else {}
     new = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
     differing = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
-    return [f"setting {key}: {old.get(key)!r} -> {new.get(key)!r}" for key in differing]
+    return [f"setting {key}: {_show(key, old)} -> {_show(key, new)}" for key in differing]
+
+
+def _show(key: str, values: Mapping[str, Any]) -> str:
+    """A value, unless it may be a secret."""
+    field = Settings.model_fields.get(key)
+    return repr(values.get(key)) if field is None or field.repr or values.get(key) is None else "a value that is not shown"

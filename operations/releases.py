@@ -118,13 +118,13 @@ def _empty(building: Path) -> Path:
 def _install(building: Path, folder: Path, *, say: Say) -> None:
     wanted = building / "wanted.txt"
     log = building / "install.log"
-    _run([sys.executable, "-m", "venv", "--without-pip", str(building)], log)
+    _run([sys.executable, "-m", "venv", "--without-pip", str(building)], log, say=say)
     wanted.write_text("\n".join(list_packages(folder)) + "\n", encoding="utf-8")
     # Every package is pinned, so nothing has to be resolved; the pip of this process serves the other environment.
     python = building / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
-    _run([*pip, "install", "--no-deps", "--no-compile", "-r", str(wanted)], log)
-    _run([*pip, "check"], log)
+    _run([*pip, "install", "--no-deps", "--no-compile", "-r", str(wanted)], log, say=say)
+    _run([*pip, "check"], log, say=say)
     say("  compiling")
     # Files for other Pythons do not compile, and are never imported.
     compiled = [str(python), "-m", "compileall", "-q", "-j", "0", "-x", _NOT_COMPILED, str(building / "lib")]
@@ -148,12 +148,22 @@ def _find_name(requirement: str) -> str:
     return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower().replace("_", "-")
 
 
-def _run(command: list[str], log: Path) -> None:
+def _run(command: list[str], log: Path, *, say: Say) -> None:
+    """Run one step of an installation; a line for every 25 packages, because silence of minutes looks like a hang."""
+    said, count = "nothing", 0
     with log.open("a", encoding="utf-8") as sink:
-        done = subprocess.run(command, stdout=sink, stderr=subprocess.STDOUT, check=False, env=_own_variables())
-    if done.returncode:
-        last = log.read_text(encoding="utf-8").strip().splitlines()[-1:] or ["nothing"]
-        raise DeployError(f"the packages of the release could not be installed, {command[2]} said: {last[0]}; the same verb tries again")
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_own_variables())
+        for line in process.stdout or ():
+            sink.write(line)
+            said = line.strip() or said
+            if line.startswith("Collecting "):
+                count += 1
+                if count % 25 == 0:
+                    say(f"  {count} packages found")
+            elif line.startswith("Installing collected"):
+                say("  unpacking")
+    if process.wait():
+        raise DeployError(f"the packages of the release could not be installed, {command[2]} said: {said}; the same verb tries again")
 
 
 def _own_variables() -> dict[str, str]:

@@ -54,7 +54,7 @@ def check_servers(settings: Settings) -> None:
 
 def _do(settings: Settings, release: Release, use_cases: Sequence[str], action: str) -> Iterator[dict[str, object]]:
     # Prefect reads its variables when it is imported, and `process.prepare` has set them.
-    from operations import automations, deployments
+    from operations import accounts, automations, deployments
 
     with deployments.open_client(settings) as client:
         if action == "remove":
@@ -63,6 +63,9 @@ def _do(settings: Settings, release: Release, use_cases: Sequence[str], action: 
             return
         if action == "apply":
             deployments.create_pool(client, settings)
+            if settings.database == "postgres" and settings.tracking_uri is None:
+                # A use case that is new since `make up`.
+                accounts.ensure_models(settings)
             yield {"deployment": "who is told", "change": automations.apply(settings, client), "fields": []}
         for use_case in use_cases:
             declared = [deployments.declare(entry, use_case) for entry in render_manifest(settings, release, use_case)]

@@ -17,6 +17,7 @@ from headrace.lake import runs, tables
 from headrace.models.baseline import fit_baseline
 from headrace.models.candidate import BASELINE, DRIFT_REFERENCE, METRICS, write_json
 from headrace.monitoring import recording
+from headrace.monitoring.breaches import find_breaches
 from headrace.registry import history, versions
 from headrace.settings import Settings
 from tests.registry.fixtures import SIGNATURE
@@ -139,3 +140,31 @@ def test_a_window_that_nobody_measured_keeps_the_champion_from_passing_as_health
     unseen = recording.decide_retraining(lake, CASE, as_of=LAST)
     assert unseen.evidence["live_metrics"] == "missing, missing"
     assert recording.decide_retraining(lake, CASE, as_of=LAST) == unseen
+
+
+def breaching(**bars: object):
+    """The use case with bars that its windows cross, or not."""
+    return replace(CASE, policy=replace(POLICY, drift_view="training", **bars))
+
+
+def test_a_window_that_crosses_a_bar_is_named_once_and_again_by_a_run_that_died(lake: Settings):
+    strict = breaching(max_performance_drop=-1.0, max_drifted_fraction=0.0)
+    monitor(lake, [MIDDLE])
+    recording.append_performance(lake, CASE, as_of=LAST)
+    recording.append_drift(lake, CASE, as_of=LAST)
+    found = find_breaches(lake, strict, as_of=LAST)
+    # Of twelve weeks six had their last label after the first run, of three spans of four weeks two ended after it.
+    assert [breach.kind for breach in found] == ["performance"] * 6 + ["drift"] * 2
+    assert found[0].window == "2013-05-13T00:00:00Z--2013-05-20T00:00:00Z"
+    assert find_breaches(lake, strict, as_of=LAST) == found
+    monitor(lake, [LAST])
+    assert find_breaches(lake, strict, as_of=LAST + timedelta(hours=1)) == []
+
+
+def test_a_window_within_the_bars_and_one_that_cannot_be_judged_are_no_breach(lake: Settings):
+    recording.append_performance(lake, CASE, as_of=LAST)
+    recording.append_drift(lake, CASE, as_of=LAST)
+    assert find_breaches(lake, breaching(max_performance_drop=0.5, max_drifted_fraction=1.0), as_of=LAST) == []
+    # Nothing measures this metric, so nobody knows what it would be.
+    unknown = breaching(max_performance_drop=-1.0, max_drifted_fraction=1.0, performance_metric="live/nothing")
+    assert find_breaches(lake, unknown, as_of=LAST) == []

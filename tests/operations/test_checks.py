@@ -150,3 +150,40 @@ def test_counts_come_from_what_pytest_wrote(tmp_path):
     assert checks.read_tests(tmp_path / "out.xml") == checks.Tests(passed=1, failed=2, skipped=1)
     with pytest.raises(DeployError, match="nobody knows how the tests ended"):
         checks.read_tests(tmp_path / "missing.xml")
+
+
+class TestTheEndOfCi:
+    @pytest.fixture
+    def end(self, clone, keys, tmp_path, monkeypatch):
+        monkeypatch.setattr(checks, "ROOT", clone)
+        monkeypatch.setenv("HEADRACE_KEYS", str(keys))
+        begun_at = git.read_commit(clone)
+
+        def end(*, failures=0, tests="tests"):
+            report = tmp_path / "junit.xml"
+            report.write_text(f'<testsuites><testsuite tests="3" failures="{failures}" errors="0" skipped="1"/></testsuites>')
+            return checks.main(["--junit", str(report), "--begun-at", begun_at, "--tests", tests])
+
+        return end
+
+    def test_leaves_a_record_that_a_deployment_takes(self, clone, keys, end, capsys):
+        assert end() == 0
+        assert "it may be deployed" in capsys.readouterr().out
+        assert checks.check_record(clone, git.read_commit(clone), keys=keys).tests == checks.Tests(passed=2, failed=0, skipped=1)
+
+    @pytest.mark.parametrize("obstacle", ["an edit", "a new file", "another commit", "a part of the tests"])
+    def test_leaves_none_and_says_why_without_failing(self, clone, end, capsys, obstacle):
+        if obstacle == "another commit":
+            commit_file(clone, "code.py", "answer = 43\n")
+        elif obstacle != "a part of the tests":
+            (clone / ("code.py" if obstacle == "an edit" else "new.py")).write_text("answer = 44\n")
+        assert end(tests="tests/lake" if obstacle == "a part of the tests" else "tests") == 0
+        said = capsys.readouterr().out
+        assert said.startswith("no record of passed checks: ")
+        assert any(words in said for words in ("1 files differ or are new", "another commit was checked out", "only tests/lake was tested"))
+        assert git.read(clone, "for-each-ref", "refs/notes") == ""
+
+    def test_fails_when_a_test_did(self, clone, end, capsys):
+        assert end(failures=1) == DeployError.exit_code
+        assert "1 failed" in capsys.readouterr().err
+        assert git.read(clone, "for-each-ref", "refs/notes") == ""

@@ -9,6 +9,7 @@ from headrace.decisions import passed
 from headrace.errors import UseCaseError
 from headrace.lake import runs
 from tasks.clock import read_as_of, read_open_ticks
+from tasks.lifecycle import choose_stages
 
 CASE = use_cases.load("flight_delay")
 FIRST, SECOND, THIRD = CASE.replay.ticks[:3]
@@ -54,3 +55,13 @@ def test_an_instant_after_the_end_of_the_replay_is_refused(settings):
 def test_an_instant_in_the_future_is_refused_on_a_wall_clock(settings):
     with pytest.raises(UseCaseError, match="lies after"):
         read_as_of(settings.model_copy(update={"clock": "wall"}), CASE, "ingest", datetime(2999, 1, 1, tzinfo=UTC))
+
+
+def test_a_deployed_lifecycle_takes_the_next_tick_only_and_leaves_judging_to_others(settings, monkeypatch):
+    assert choose_stages(CASE) == list(CASE.stages)
+    # The variable by which Prefect lets a test say that it runs in a deployment.
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "c0ffee")
+    assert read_open_ticks(settings, CASE, until=None) == [FIRST]
+    runs.record_tick(settings, CASE.name, FIRST)
+    assert read_open_ticks(settings, CASE, until=None) == [SECOND]
+    assert choose_stages(CASE) == ["ingest", "refine", "featurize", "score", "monitor"]
