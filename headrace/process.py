@@ -69,7 +69,7 @@ def start_logging(settings: Settings, *, name: str) -> Path:
     Returns:
         The log file.
     """
-    path = settings.environment_home / "log" / f"{name}.log"
+    path = settings.find_folder("log", f"{name}.log")
     path.parent.mkdir(parents=True, exist_ok=True)
     to_file = logging.FileHandler(path, encoding="utf-8")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))

@@ -27,7 +27,7 @@ def record_path(settings: Settings) -> Path:
 
 def secret_path(settings: Settings, name: str) -> Path:
     """Where a generated credential lies."""
-    return settings.environment_home / "secrets" / name
+    return settings.find_folder("secrets", name)
 
 
 def read_boot() -> str:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from headrace.errors import SettingsError
+from headrace.errors import AccessError, SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]
 OVERRIDE_PREFIX = "HEADRACE_"
@@ -159,6 +159,17 @@ class Settings(BaseModel):
     def environment_home(self) -> Path:
         """The folder of everything that this environment stores."""
         return self.home / self.environment
+
+    def find_folder(self, *parts: str) -> Path:
+        """A folder of this environment's own state, by its parts under `environment_home`.
+
+        Raises:
+            AccessError: The parts lead out of that folder.
+        """
+        folder = self.environment_home.joinpath(*parts)
+        if ".." in folder.parts or "\0" in str(folder) or not folder.is_relative_to(self.environment_home):
+            raise AccessError(f"{'/'.join(parts)!r} leads out of {self.environment_home}: an environment writes in its own folder only")
+        return folder
 
     @property
     def seen(self) -> str:

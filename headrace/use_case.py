@@ -194,6 +194,9 @@ class Subset:
     replay: Replay
 
 
+# A use case's name becomes part of table names, paths and pages.
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
 Refiner = Callable[[pl.DataFrame], pl.DataFrame]
 
 
@@ -231,6 +234,11 @@ class UseCase:
     stages: tuple[str, ...] = field(default=("ingest", "refine", "featurize", "score", "monitor", "retrain", "promote"))
     subset: Subset | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a name that would lead a table, a folder or a page elsewhere."""
+        if not NAME.fullmatch(self.name):
+            raise UseCaseError(f"use case name {self.name!r} is not lower case, digits and underscores; its tables and folders are named after it")
+
     def table(self, layer: str, noun: str) -> str:
         """Name of one of its tables: `silver`, `weather` -> `silver.<name>_weather`."""
         return f"{layer}.{self.name}_{noun}"
@@ -247,7 +255,7 @@ def load(name: str) -> UseCase:
     Raises:
         UseCaseError: There is none of that name, or it does not expose a `UseCase` under its own name.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or importlib.util.find_spec(f"use_cases.{name}") is None:
+    if not NAME.fullmatch(name) or importlib.util.find_spec(f"use_cases.{name}") is None:
         raise UseCaseError(f"use case {name!r} has no folder use_cases/{name}; known: {', '.join(names())}. Set USE_CASE to one of them.")
     case = getattr(importlib.import_module(f"use_cases.{name}"), "USE_CASE", None)
     if not isinstance(case, UseCase) or case.name != name:

@@ -60,7 +60,7 @@ def identify(settings: Settings, case: UseCase, *, as_of: datetime) -> Identity:
 
 def candidate_working_folder(settings: Settings, identity: Identity) -> Path:
     """Where a candidate lies between its building and its registration."""
-    return settings.environment_home / "run" / identity.model_id / versions.CANDIDATE_FOLDER
+    return settings.find_folder("run", identity.model_id, versions.CANDIDATE_FOLDER)
 
 
 def build(settings: Settings, case: UseCase, identity: Identity) -> Decision:

@@ -58,7 +58,7 @@ class Backlog:
 
 def log_folder(settings: Settings, use_case: str) -> Path:
     """The folder of a use case's segments."""
-    return settings.serving_root / use_case / "log"
+    return settings.find_folder("serving", use_case, "log")
 
 
 def list_segments(folder: Path) -> list[Path]:
