@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from headrace import process
+from headrace import process, verification
 from headrace import use_case as use_cases
 from headrace.console import pages
 from headrace.decisions import passed
@@ -70,6 +70,11 @@ def build_candidate(settings: Settings, text: str) -> None:
     challengers.build(settings, CASE, identity)
 
 
+def open_scratch(settings: Settings, text: str) -> None:
+    with verification.scratch(settings, text, verified_at=NOON):
+        pass
+
+
 # Function -> how it is asked to write elsewhere. Every public writer with a parameter that could name a place stands here or below.
 ATTEMPTS: dict[str, Callable[[Settings, str], object]] = {
     "lake.tables.append": lambda settings, text: tables.append(settings, text, clock_rows(), batch_id="test/x/y/1"),
@@ -79,6 +84,7 @@ ATTEMPTS: dict[str, Callable[[Settings, str], object]] = {
     "lake.refinement.refine_feed": lambda settings, text: refinement.refine_feed(settings, CASE, text, as_of=NOON),
     "lake.refinement.withdraw_batch": lambda settings, text: refinement.withdraw_batch(settings, CASE, bronze_batch=text, by="eve", reason="why"),
     "lake.refinement.record_report": lambda settings, text: refinement.record_report(settings, CASE, report(), batch_id=text),
+    "verification.scratch": open_scratch,
 }
 
 # These may take the text: as part of an id inside a table of their own, or as a name inside their own home.

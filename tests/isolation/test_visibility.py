@@ -15,7 +15,7 @@ from headrace.features import refresh
 from headrace.lake import ingestion, refinement, runs
 from headrace.lake.catalog import look_at
 from headrace.lake.runs import Step
-from headrace.registry import challengers, history, scoring
+from headrace.registry import challengers, history, scoring, version_rows
 from headrace.settings import Settings, load_settings
 from tests.console.year import write_decisions, write_versions
 from tests.small_flights import small_flights
@@ -49,9 +49,14 @@ def train(settings: Settings) -> None:
     run = runs.begin(settings, CASE.name, "train", as_of=TRAINED_AS_OF, slice_name=identity.model_id)
     decision = challengers.build(settings, CASE, identity)
     assert decision.passed, decision.reason
+    # Registered without a row, as a run leaves it that is killed in between; and once more, as one killed right after the row.
+    folder = challengers.candidate_working_folder(settings, identity)
+    registered = challengers.register_folder(settings, CASE, folder, model_id=identity.model_id, tags={}, tables=identity.tables)
+    assert version_rows.read_versions(settings, CASE).is_empty()
     version = challengers.register(settings, CASE, identity)
-    # Registered again, as a run does that was killed right after: the row is there once.
+    assert version.number == registered.number
     assert challengers.register(settings, CASE, identity) == version
+    assert version_rows.read_versions(settings, CASE)["model_version"].to_list() == [version.number]
     history.record_verdict(settings, CASE, version, passed("promotion", "beats the rule"), as_of=TRAINED_AS_OF, approver="automatic")
     runs.finish(settings, run, decision, counts={}, prefect_run_id="")
 
