@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import ConcurrencyOptions
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.events import Automation, DeploymentEventTrigger
+from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
@@ -213,7 +214,9 @@ def _apply_triggers(client: SyncPrefectClient, deployment_id: UUID, wanted: Decl
         if name not in there:
             client.create_automation(trigger.as_automation())
         elif _describe(there[name].trigger) != _describe(trigger):
-            client.update_automation(there[name].id, trigger.as_automation().model_copy(update={"enabled": there[name].enabled}))
+            # An update may not name the owner, which stays.
+            fields = trigger.as_automation().model_dump(exclude={"owner_resource"})
+            client.update_automation(there[name].id, AutomationCore.model_validate({**fields, "enabled": there[name].enabled}))
     for name in set(there) - set(wanted.triggers):
         client.delete_automation(there[name].id)
 

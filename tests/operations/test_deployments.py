@@ -63,6 +63,11 @@ class Checkout:
         assert "recorded that commit" in self.type("checks", "--junit", str(report), "--begun-at", commit, "--tests", "tests")
         return commit
 
+    def slow_down_first_trigger(self) -> None:
+        """Commit a cool-down of one second more for the first trigger of `prefect.yaml`."""
+        text = (self.folder / "prefect.yaml").read_text(encoding="utf-8")
+        commit_file(self.folder, "prefect.yaml", text.replace("within: 60", "within: 61", 1))
+
     def type(self, verb: str, *arguments: str) -> str:
         """Run a verb and return what it said; it has to end well."""
         done = subprocess.run(
@@ -221,18 +226,26 @@ def expect_an_edit_to_change_nothing_until_deployed(staging, checkout, server):
     server.emit("headrace.model.registered", event_id=sent)
     server.emit("headrace.model.registered")
 
+    checkout.slow_down_first_trigger()
     newer = checkout.commit_name("second")
     (checkout.folder / "flows" / "rollback.py").write_text("raise SystemExit('edited')\n")
     assert server.run_rollback(staging) == "first"
     git.read(checkout.folder, "checkout", "--quiet", "flows/rollback.py")
 
     planned = checkout.type("diff")
-    assert f"-> {newer[:12]}, 1 commits" in planned
+    assert f"-> {newer[:12]}, 2 commits" in planned
     assert "changed  rollback/flight_delay: version, pull_steps" in planned
+    assert "changed  ingest/flight_delay: version, pull_steps, triggers" in planned
     automations = server.automations()
     checkout.type("deploy")
-    assert server.automations() == automations
     assert ids(server.deployments()) == ids(first)
+    # The one trigger that was changed is the same automation, and still off; the others were not touched.
+    changed = server.automations()
+    assert ids(changed) == ids(automations)
+    landed, was = (found.pop("staging: data landed -> ingest/flight_delay") for found in (changed, automations))
+    assert (was["trigger"]["within"], landed["trigger"]["within"]) == (60, 61)
+    assert not landed["enabled"]
+    assert {name: row["updated"] for name, row in changed.items()} == {name: row["updated"] for name, row in automations.items()}
 
     server.emit("headrace.drift.detected")
     assert len(server.wait_for_runs("retrain", count=1)) == 1
