@@ -19,6 +19,7 @@ from flows.refine import refine
 from flows.retrain import retrain
 from flows.score import score
 from headrace import use_case as use_cases
+from tasks.artifacts import show_progress
 from tasks.clock import read_open_ticks
 from tasks.environment import open_environment
 from tasks.lifecycle import JUDGING, choose_stages, end_lifecycle, is_due, record_tick, write_story
@@ -40,7 +41,7 @@ def lifecycle(use_case: str, as_of: datetime | None = None) -> StageResult | Sta
     case = use_cases.load_in(settings, use_case)
     ticks = read_open_ticks(settings, case, until=as_of)
 
-    for tick in ticks:
+    for tick in show_progress(case, ticks):
         for stage in choose_stages(case):
             # What is finished is skipped before its subflow starts: a start alone costs half a second.
             if not is_due(settings, case, stage, as_of=tick):

@@ -14,6 +14,7 @@ from prefect import State, flow
 
 from headrace import use_case as use_cases
 from headrace.lake import runs
+from tasks.artifacts import publish_monitoring
 from tasks.clock import read_as_of
 from tasks.environment import open_environment
 from tasks.events import emit_breaches
@@ -42,6 +43,7 @@ def monitor(use_case: str, as_of: datetime | None = None) -> StageResult | State
 
     # Outputs and inputs are both watched: a model can fail on steady inputs, and inputs can move without hurting.
     steps = [append_performance(settings, case, as_of=as_of), append_drift(settings, case, as_of=as_of)]
+    publish_monitoring(settings, case)
 
     # Before the run is finished, so that one that dies here says it when it runs again; the server knows the event by its id.
     emit_breaches(settings, case, find_breaches(settings, case, as_of=as_of))

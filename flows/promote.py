@@ -16,6 +16,7 @@ from headrace.decisions import decide_all
 from headrace.lake import runs
 from headrace.registry.evidence import is_waiting
 from tasks.approval import ask_person, decide_approval, finish_waiting, record_form, start_reign
+from tasks.artifacts import publish_promotion
 from tasks.clock import read_as_of
 from tasks.environment import open_environment
 from tasks.naming import build_run_name
@@ -63,10 +64,11 @@ def promote(use_case: str, as_of: datetime | None = None) -> StageResult | State
         # Two machines judge before a person is asked. Without a champion, the opponent is the business rule of the use case.
         gates = [decide_compliance(settings, case, challenger), decide_comparison(settings, case, challenger, as_of=reign_start)]
         judged = decide_all("promotion", gates)
+        links = publish_promotion(settings, case, challenger, judged)
         approval = decide_approval(settings, case, challenger, judged)
         if judged.passed and is_waiting(approval):
             # Waiting for a person is no verdict about the version: the next run, or this one resumed, asks again.
-            waits = ask_person(settings, case, challenger, judged, approval, as_of=reign_start)
+            waits = ask_person(settings, case, challenger, judged, approval, links, as_of=reign_start)
             return end_stage(settings, run, [], verdict=waits)
         verdict = record_verdict(settings, case, challenger, judged, approval, as_of=reign_start)
 

@@ -13,6 +13,7 @@ from prefect import State, flow
 
 from headrace import use_case as use_cases
 from headrace.lake import runs
+from tasks.artifacts import publish_quality
 from tasks.clock import read_as_of
 from tasks.environment import open_environment
 from tasks.naming import build_run_name
@@ -36,5 +37,6 @@ def refine(use_case: str, as_of: datetime | None = None) -> StageResult | State[
         return end_repeat(run)
 
     # Every feed is judged, so that one run tells all that is wrong; a single blocked batch stops the line.
-    steps = [refine_feed(settings, case, feed, as_of=as_of) for feed in case.feeds]
-    return end_stage(settings, run, steps)
+    steps = {feed: refine_feed(settings, case, feed, as_of=as_of) for feed in case.feeds}
+    publish_quality(case, steps)
+    return end_stage(settings, run, list(steps.values()))

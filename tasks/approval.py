@@ -7,6 +7,7 @@ judges anew: what was approved must still be what the gates find.
 import logging
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -118,7 +119,9 @@ def start_reign(settings: Settings, case: UseCase, challenger: Version, as_of: d
     return max([as_of, *answered, *decided])
 
 
-def ask_person(settings: Settings, case: UseCase, challenger: Version, judged: Decision, waits: Decision, *, as_of: datetime) -> Decision:
+def ask_person(
+    settings: Settings, case: UseCase, challenger: Version, judged: Decision, waits: Decision, links: Sequence[str], *, as_of: datetime
+) -> Decision:
     """Suspend a deployment's own run until its form is filled in; anywhere else, return the decision that waits.
 
     Args:
@@ -127,18 +130,19 @@ def ask_person(settings: Settings, case: UseCase, challenger: Version, judged: D
         challenger: The version that passed its gates.
         judged: What they found.
         waits: The blocked decision, which says how to answer without a form.
+        links: Where more is shown, Markdown.
         as_of: Instant (UTC) that the run stands for.
     """
     run = _own_run()
     is_own = run is not None and run.deployment_id is not None and run.parent_task_run_id is None
-    other = _find_waiting(case, challenger, without=run) if is_own else None
-    if other is not None:
-        return blocked(GATE, f"run {other.name!r} waits already for a person to decide about version {challenger.number}; answer there")
+    others = _list_waiting(case, challenger, without=run) if is_own else []
+    if others:
+        return blocked(GATE, f"run {others[0].name!r} waits already for a person to decide about version {challenger.number}; answer there")
     request = record_request(settings, case, challenger, judged, as_of=as_of)
     if not is_own:
         return waits
     expires = timedelta(hours=settings.approval_expires_hours)
-    form = ApprovalForm.with_initial_data(description=_describe(settings, case, request, expires=expires))
+    form = ApprovalForm.with_initial_data(description=_describe(settings, case, request, links, expires=expires))
     key = AskedKey(version=challenger.number, evidence=request.evidence_hash[:SHOWN_DIGITS], count=len(_asked_keys(case, run)) + 1)
     # Leaves the flow here; once it is answered, a new process begins at the top.
     suspend_flow_run(wait_for_input=form, timeout=int(expires.total_seconds()), key=key.build(case))
@@ -150,7 +154,7 @@ def finish_waiting(settings: Settings, case: UseCase, challenger: Version) -> No
     if settings.approval == "automatic":
         return
     with get_client(sync_client=True) as client:
-        while (run := _find_waiting(case, challenger, without=_own_run())) is not None:
+        for run in _list_waiting(case, challenger, without=_own_run()):
             client.set_flow_run_state(run.id, Cancelled(message=f"version {challenger.number} got its verdict from another run"), force=True)
 
 
@@ -164,17 +168,17 @@ def resume(case: UseCase, challenger: Version, answer: Answer) -> str:
         return "no Prefect server is up here, so the next promote takes it"
     values = {"decision": answer.decision, "name": answer.approver, "reason": answer.reason}
     try:
-        run = _find_waiting(case, challenger, without=None)
-        if run is None:
+        waiting = _list_waiting(case, challenger, without=None)
+        if not waiting:
             return "no run waits for it, so the next promote takes it"
         with get_client(sync_client=True) as client:
-            outcome = client.resume_flow_run(run.id, run_input=values)
+            outcome = client.resume_flow_run(waiting[0].id, run_input=values)
     except (httpx.HTTPError, ObjectNotFound) as error:
         return f"Prefect's server does not answer ({type(error).__name__}), so the next promote takes it"
     # The server says no with HTTP 200.
     if outcome.status != SetStateStatus.ACCEPT:
-        return f"run {run.name!r} could not be resumed ({getattr(outcome.details, 'reason', None)}), so the next promote takes it"
-    return f"run {run.name!r} goes on with it"
+        return f"run {waiting[0].name!r} could not be resumed ({getattr(outcome.details, 'reason', None)}), so the next promote takes it"
+    return f"run {waiting[0].name!r} goes on with it"
 
 
 def _own_run() -> FlowRun | None:
@@ -188,16 +192,14 @@ def _asked_keys(case: UseCase, run: FlowRun | None) -> list[AskedKey]:
     return sorted((key for text in texts if (key := AskedKey.parse(text, case)) is not None), key=lambda key: key.count)
 
 
-def _find_waiting(case: UseCase, challenger: Version, *, without: FlowRun | None) -> FlowRun | None:
-    """A run that is suspended until somebody decides about a version, or None."""
+def _list_waiting(case: UseCase, challenger: Version, *, without: FlowRun | None) -> list[FlowRun]:
+    """Runs that are suspended until somebody decides about a version."""
     paused = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED])))
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(flow_run_filter=paused)
-    for run in runs:
-        key = AskedKey.parse(run.state.state_details.pause_key or "", case) if run.state else None
-        if key is not None and key.version == challenger.number and (without is None or run.id != without.id):
-            return run
-    return None
+    keys = [AskedKey.parse(run.state.state_details.pause_key or "", case) if run.state else None for run in runs]
+    mine = [run for run, key in zip(runs, keys, strict=True) if key is not None and key.version == challenger.number]
+    return [run for run in mine if without is None or run.id != without.id]
 
 
 def _read_form(case: UseCase, key: AskedKey) -> ApprovalForm | None:
@@ -232,7 +234,7 @@ def _record_form(settings: Settings, case: UseCase, challenger: Version, form: A
         logger.warning("an answer about version %d came too late and was not taken; metrics.approvals has the one that counts", challenger.number)
 
 
-def _describe(settings: Settings, case: UseCase, request: Request, *, expires: timedelta) -> str:
+def _describe(settings: Settings, case: UseCase, request: Request, links: Sequence[str], *, expires: timedelta) -> str:
     """The form's head: what is asked, the figures, and until when."""
     figures = [f"| {name} | {value if isinstance(value, str) else f'{value:.4g}'} |" for name, value in sorted(request.evidence.items())]
     until = datetime.now(UTC) + expires
@@ -244,6 +246,8 @@ def _describe(settings: Settings, case: UseCase, request: Request, *, expires: t
         "| figure | value |",
         "|---|---|",
         *figures,
+        "",
+        " · ".join(links),
         "",
         f"Evidence `{request.evidence_hash[:SHOWN_DIGITS]}`. Answer before {until:%Y-%m-%d %H:%M}Z; "
         "after that this run fails, and a later one asks again.",

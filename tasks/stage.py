@@ -12,10 +12,12 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Failed, State
 
+from headrace import use_case as use_cases
 from headrace.decisions import Decision, decide_all
 from headrace.lake import runs
 from headrace.lake.runs import StageRun, Step
 from headrace.settings import Settings
+from tasks.assets import publish_tables
 from tasks.options import STORE
 
 progress = logging.getLogger("headrace.progress")
@@ -53,6 +55,9 @@ def end_stage(settings: Settings, run: StageRun, steps: Sequence[Step], *, verdi
     judged = verdict or (decide_all(run.flow, decisions) if len(decisions) != 1 else decisions[0])
     counts = {"rows_read": sum(step.rows_read for step in steps), "rows_written": sum(step.rows_written for step in steps)}
     record_run(settings, run, judged, counts)
+    if judged.passed:
+        feeds = use_cases.load(run.use_case).feeds
+        publish_tables(settings, run.use_case, feeds=feeds, metadata={"flow": run.flow, "slice": run.slice_name})
     result = StageResult(flow=run.flow, as_of=run.as_of, passed=judged.passed, reason=judged.reason, **counts)
     mark = "passed" if judged.passed else "BLOCKED"
     progress.info("%s %-9s %-7s %9s rows  %s", f"{run.as_of:%Y-%m-%d}", run.flow, mark, f"{counts['rows_read']:,}", judged.reason)

@@ -10,6 +10,7 @@ from headrace.registry.challengers import Identity
 from headrace.registry.versions import Version
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from tasks.assets import publish_model
 from tasks.options import COMPUTE, STORE
 
 
@@ -28,4 +29,6 @@ def build_candidate(settings: Settings, case: UseCase, identity: Identity) -> De
 @task(**STORE)
 def register_challenger(settings: Settings, case: UseCase, identity: Identity) -> Version:
     """Register the built candidate, once, and point the alias `challenger` at it."""
-    return challengers.register(settings, case, identity)
+    version = challengers.register(settings, case, identity)
+    publish_model(settings, case.name, number=version.number, feeds=case.feeds, metadata={"model_id": version.model_id})
+    return version

@@ -149,7 +149,15 @@ def draw_gains(comparisons: pl.DataFrame, promotions: pl.DataFrame, *, least: fl
         opponent = "the rule" if row["opponent_version"] is None else f"v{row['opponent_version']}"
         action = verdicts.get(row["challenger_version"])
         name, verdict = f"v{row['challenger_version']} against {opponent}", f"{words[action]}, {row['as_of'].day} {row['as_of']:%b}"
-        gains.append(Gain(name=name, gain=row["gain"], lower_bound=row["gain_lower_bound"], is_promoted=action == "promote", verdict=verdict))
+        gains.append(
+            Gain(
+                name=name,
+                gain=row["gain"],
+                lower_bound=row["gain_lower_bound"],
+                is_promoted=None if action is None else action == "promote",
+                verdict=verdict,
+            )
+        )
     return plots.draw_gains(gains, least=least) if gains else None
 
 

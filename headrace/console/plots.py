@@ -225,12 +225,12 @@ def _draw_shades(threshold: float, *, y: float) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Gain:
-    """What a challenger gained over its opponent (nats): the mean, its lower bound, and the verdict; null where nothing was compared."""
+    """What a challenger gained over its opponent (nats): the mean, its lower bound, and the verdict; null where nothing was compared or decided."""
 
     name: str
     gain: float | None
     lower_bound: float | None
-    is_promoted: bool
+    is_promoted: bool | None
     verdict: str
 
 
@@ -246,7 +246,7 @@ def draw_gains(gains: Sequence[Gain], *, least: float) -> Markup:
     ]
     parts.append(line(axis(least), top, axis(least), bottom, class_="bar-to-pass"))
     for number, gain in enumerate(gains):
-        y, kind = top + row * number + row / 2, "good" if gain.is_promoted else "bad"
+        y, kind = top + row * number + row / 2, {True: "good", False: "bad", None: "neutral"}[gain.is_promoted]
         parts += [text(0, y + 4, gain.name, class_="lane"), text(WIDTH - 140, y + 4, gain.verdict, class_=f"verdict {kind}")]
         if gain.gain is not None and gain.lower_bound is not None:
             low, high, hint = (

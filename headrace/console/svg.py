@@ -19,6 +19,9 @@ WIDTH = 960
 # Mean advance of a character of the page's font at 12 units: enough to tell whether two labels meet.
 CHARACTER_WIDTH = 6.3
 
+# Units of white around a drawing that stands alone.
+_MARGIN = 12
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -121,11 +124,12 @@ def drawing(*children: str, height: float, label: str, width: float = WIDTH, cla
 
 def embed(svg: Markup) -> str:
     """A drawing as a data URI, for where no page stands around it: on a white ground, with the style sheet's rules in its light colours."""
-    width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0]
-    ground = element("rect", width=width, height=height, fill="#fff")
-    begin = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
+    width, height = (float(size) + 2 * _MARGIN for size in re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0])
+    head = element("rect", x=-_MARGIN, y=-_MARGIN, width=width, height=height, fill="#fff")
     opened, _, rest = str(svg).partition(">")
-    alone = f"{opened.replace('<svg', begin, 1)}><style>{_read_rules()}</style>{ground}{rest}"
+    framed = re.sub(r'viewBox="[^"]+"', f'viewBox="{-_MARGIN} {-_MARGIN} {width:g} {height:g}"', opened)
+    begin = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}"'
+    alone = f"{framed.replace('<svg', begin, 1)}><style>{_read_rules()}</style>{head}{rest}"
     return f"data:image/svg+xml;base64,{base64.b64encode(alone.encode()).decode()}"
 
 
