@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # Values reach the commands below through the environment, never as text of a command, so nothing in them can be run.
-VALUES := ENV OF USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS EVIDENCE NAME FROM
+VALUES := ENV OF USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS EVIDENCE NAME FROM TO
 $(foreach name,$(VALUES) HEADRACE_ENV HEADRACE_HOME,$(if $(findstring $$,$(value $(name))),$(error $(name) holds a dollar sign, which make would expand; write it without)))
 
 # They count on make's command line only: a shell may have an ENV, a PORT or a VERSION of its own that means something else.
@@ -44,7 +44,7 @@ need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(
 .PHONY: help run page quality runs summary tables results up down status ingest refine featurize train promote score monitor \
 	retrain lifecycle approve reject withdraw rollback verify serve drain ui-mlflow ui-prefect reset deploy diff undeploy release s3 \
 	test check lint format types imports docs docs-check ci story bench-lifecycle install verdict drills workflows secrets audit \
-	verify-from-scratch
+	verify-from-scratch backup restore
 
 ##@ Start here
 help: ## List these verbs
@@ -144,6 +144,13 @@ release: $(RUN) ## Cut the branch release/<name> from main, once its checks have
 
 s3: $(DEV) ## An S3 server with access policies on 127.0.0.1:9000, until Ctrl-C: buckets and keys of every environment (PORT=)
 	@$(call operate,--port "$${PORT:-9000}")
+
+backup: $(RUN) ## Back one environment up while it runs: tables by version, registry, databases, secrets, with hashes (ENV= TO=)
+	@$(call operate,$${TO:+--to "$$TO"})
+
+restore: $(RUN) ## Restore an environment that is gone from a backup, all of it or nothing (ENV= FROM=)
+	$(call need,FROM,make restore ENV=staging FROM=backups/staging-20261127T020000Z)
+	@$(call operate,--from "$$FROM")
 
 ##@ Serve
 serve: $(RUN) ## Answer POST /predict with the champion; PORT= instead of the environment's own

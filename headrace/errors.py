@@ -14,7 +14,8 @@
     ├── CandidateError         19   a model version cannot be loaded or does not fit the rows it is given
     ├── ServingError           20   the online store or the inference log cannot be used
     ├── ServerError            21   a server of the environment is not up, cannot be started or does not answer
-    └── DeployError            22   a deployment is refused or failed: branch, tree, record of checks, server
+    ├── DeployError            22   a deployment is refused or failed: branch, tree, record of checks, server
+    └── BackupError            24   a backup or a restore is refused or failed: files, versions, a place that is not empty
 
 A gate that blocks is no error: it is a `Decision`, and the verb that ran it leaves with 3.
 """
@@ -110,3 +111,9 @@ class StorageError(LakeError):
     """The object storage of a lake does not answer, has no such bucket, or would lose commits."""
 
     exit_code = 23
+
+
+class BackupError(HeadraceError):
+    """A backup or a restore is refused or failed: a file is missing or changed, or the place is not empty."""
+
+    exit_code = 24

@@ -24,6 +24,8 @@ VERBS: Mapping[str, str] = {
     "undeploy": "operations.undeploy",
     "release": "operations.cut",
     "verdict": "operations.verdict",
+    "backup": "operations.backup",
+    "restore": "operations.restore",
 }
 
 
