@@ -5,6 +5,7 @@ names is in the copy: first the logs of served requests, then the tables, then t
 """
 
 import argparse
+import os
 import shutil
 import sys
 from datetime import UTC, datetime
@@ -25,13 +26,13 @@ _KEPT = ("run/release.json",)
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Where to."""
-    parser.add_argument("--to", type=Path, help="folder of backups; left out, `backups` beside the environments")
+    parser.add_argument("--to", type=Path, help="folder that becomes the backup; left out, a new one in `backups` beside the environments")
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Make a backup and say where it is."""
-    folder = (options.to or settings.home / "backups").absolute()
-    path = make_backup(settings, folder)
+    path = (options.to or settings.home / "backups" / f"{settings.environment}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}").absolute()
+    make_backup(settings, path)
     manifest = archive.read_manifest(path)
     size_mb = sum(file.size_bytes for file in manifest.files.values()) / 1e6
     sys.stdout.write(
@@ -41,38 +42,37 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def make_backup(settings: Settings, folder: Path) -> Path:
-    """Make a backup in a new folder below `folder`.
+def make_backup(settings: Settings, target: Path) -> None:
+    """Make a backup, whole or not at all.
 
-    Returns:
-        `<folder>/<environment>-<instant>`.
+    Args:
+        settings: The environment.
+        target: The folder that becomes the backup; it must not be there yet, or be empty.
 
     Raises:
-        BackupError: There is no such environment, its lake is not on this machine, or a file is missing.
+        BackupError: There is no such environment, its lake is not on this machine, a file is missing, or the folder cannot be used.
         ServerError: Its PostgreSQL does not answer.
     """
     source = settings.environment_home
     if settings.lake_uri is not None:
         raise BackupError(
             f"the lake of {settings.environment} is {settings.lake_uri}, which this machine does not keep; let the storage keep versions or "
-            "replicas of that bucket (docs/operations.md)"
+            "replicas of that bucket (docs/recovery.md)"
         )
     if not source.is_dir():
         raise BackupError(f"{settings.environment} has no state in {settings.home}; nothing to back up")
-    made_at = datetime.now(UTC)
-    target = folder / f"{settings.environment}-{made_at:%Y%m%dT%H%M%SZ}"
-    draft = folder / f".{target.name}.draft"
-    if draft.resolve().is_relative_to(source.resolve()):
-        raise BackupError(f"{folder} lies in the environment that is backed up; name a folder outside of {source} with TO=")
-    folder.mkdir(parents=True, exist_ok=True)
+    if target.resolve().is_relative_to(source.resolve()):
+        raise BackupError(f"{target} lies in the environment that is backed up; name a folder outside of {source} with TO=")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise BackupError(f"{target} is not empty; name a new folder with TO=, a backup is never written over")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.draft-{os.getpid()}")
     draft.mkdir(mode=0o700)
     try:
-        manifest = _fill(settings, draft, made_at=made_at)
-        archive.write_manifest(draft, manifest)
+        archive.write_manifest(draft, _fill(settings, draft, made_at=datetime.now(UTC)))
         draft.replace(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return target
 
 
 def _fill(settings: Settings, draft: Path, *, made_at: datetime) -> Manifest:

@@ -6,12 +6,14 @@ there by one rename.
 
 import argparse
 import shutil
+import socket
 import sys
 import tempfile
 from pathlib import Path
 
 from headrace.errors import BackupError
-from headrace.settings import LOCAL_FILE, Settings
+from headrace.servers import HOST
+from headrace.settings import LOCAL_FILE, Settings, load_settings
 from operations import archive, dumps
 from operations.archive import DATABASES, HOME, Manifest
 
@@ -50,13 +52,16 @@ def restore_backup(settings: Settings, folder: Path) -> Manifest:
     try:
         # PostgreSQL's user must get through; what is secret below is closed by its own mode.
         beside.chmod(0o711)
-        draft = settings.model_copy(update={"home": beside})
-        _copy(folder, manifest, draft.environment_home)
+        home = beside / settings.environment
+        _copy(folder, manifest, home)
         local = settings.environment_home / LOCAL_FILE
         if local.is_file():
-            archive.copy_file(local, draft.environment_home / LOCAL_FILE)
+            archive.copy_file(local, home / LOCAL_FILE)
+        # Read anew: where this machine has no settings of its own, those of the backup hold.
+        draft = load_settings(settings.environment, home=beside)
+        _check_kind(draft, manifest)
         _restore_databases(draft, folder, manifest)
-        _move(draft.environment_home, settings.environment_home, aside=beside / "aside")
+        _move(home, settings.environment_home, aside=beside / "aside")
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return manifest
@@ -70,16 +75,19 @@ def _check_place(settings: Settings, manifest: Manifest) -> None:
             f"this backup was made with HEADRACE_HOME={manifest.home}, whose paths its registry names, and here it is {settings.home}; "
             f"restore it with HEADRACE_HOME={manifest.home}"
         )
-    if bool(manifest.databases) != (settings.database == "postgres") or settings.lake_uri is not None:
-        raise BackupError(
-            f"this backup is of an environment with database {'postgres' if manifest.databases else 'sqlite'} and a lake on disk, and "
-            f"{settings.environment} is set to others; set `database` and `lake_uri` as they were"
-        )
     found = [path for path in settings.environment_home.rglob("*") if path.is_file() and not _is_ours(path, settings)]
     if found:
         raise BackupError(
             f"{settings.environment} is not empty ({found[0]}); nothing was restored. make reset ENV={settings.environment} deletes what is "
             "there, or move that folder away"
+        )
+
+
+def _check_kind(settings: Settings, manifest: Manifest) -> None:
+    if bool(manifest.databases) != (settings.database == "postgres") or settings.lake_uri is not None:
+        raise BackupError(
+            f"this backup is of an environment with database {'postgres' if manifest.databases else 'sqlite'} and a lake on disk, and "
+            f"{settings.environment} is set to others; set `database` and `lake_uri` as they were"
         )
 
 
@@ -109,8 +117,11 @@ def _restore_databases(draft: Settings, folder: Path, manifest: Manifest) -> Non
     if draft.database_uri is not None:
         dumps.restore(draft, folder / DATABASES, manifest.databases)
         return
-    with dumps.running_cluster(draft):
-        dumps.restore(draft, folder / DATABASES, manifest.databases)
+    # A port that is free now; the environment's own may be somebody's at the moment.
+    with socket.create_server((HOST, 0)) as listener:
+        cluster = draft.model_copy(update={"postgres_port": listener.getsockname()[1]})
+    with dumps.running_cluster(cluster):
+        dumps.restore(cluster, folder / DATABASES, manifest.databases)
 
 
 def _move(source: Path, target: Path, *, aside: Path) -> None:

@@ -23,7 +23,9 @@ from tests.operations.kept import CASE, CLOCK, TICKS, check_equal, fill, list_ve
 @pytest.fixture
 def backed_up(settings, tmp_path_factory):
     fill(settings)
-    return settings, make_backup(settings, tmp_path_factory.mktemp("backups"))
+    backup = tmp_path_factory.mktemp("backups") / "dev"
+    make_backup(settings, backup)
+    return settings, backup
 
 
 def destroy(settings):
@@ -34,7 +36,8 @@ def destroy(settings):
 def test_a_restored_environment_is_equal_version_by_version(settings, tmp_path_factory):
     fill(settings)
     register(settings)
-    backup = make_backup(settings, tmp_path_factory.mktemp("backups"))
+    backup = tmp_path_factory.mktemp("backups") / "dev"
+    make_backup(settings, backup)
     before = list_versions(settings)
     assert max(version for _, version in before) >= len(TICKS) + 1
     history = tables.read_history(settings, CLOCK)
@@ -114,6 +117,12 @@ def test_a_backup_that_is_not_as_it_was_made_restores_nothing(backed_up, spoil):
     assert not settings.environment_home.exists()
 
 
+def test_a_backup_is_never_written_over(backed_up):
+    settings, backup = backed_up
+    with pytest.raises(BackupError, match="is not empty; name a new folder"):
+        make_backup(settings, backup)
+
+
 def test_an_environment_that_is_not_empty_is_left_as_it_is(backed_up):
     settings, backup = backed_up
     before = list_versions(settings)
@@ -144,14 +153,14 @@ def test_another_environments_or_another_homes_backup_is_refused(backed_up, tmp_
 
 def test_what_cannot_be_backed_up_says_why(settings, tmp_path):
     with pytest.raises(BackupError, match="dev has no state in"):
-        make_backup(settings, tmp_path / "backups")
+        make_backup(settings, tmp_path / "backups" / "dev")
     fill(settings)
     with pytest.raises(BackupError, match="which this machine does not keep"):
-        make_backup(settings.model_copy(update={"lake_uri": "s3://bucket/lake"}), tmp_path / "backups")
+        make_backup(settings.model_copy(update={"lake_uri": "s3://bucket/lake"}), tmp_path / "backups" / "dev")
     with pytest.raises(BackupError, match="lies in the environment that is backed up"):
         make_backup(settings, settings.environment_home / "backups")
     for path in settings.lake_root.rglob("*.parquet"):
         path.unlink()
     with pytest.raises(BackupError, match="is part of version"):
-        make_backup(settings, tmp_path / "backups")
+        make_backup(settings, tmp_path / "backups" / "dev")
     assert list((tmp_path / "backups").iterdir()) == [], "a backup that failed leaves none"

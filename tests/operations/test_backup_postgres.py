@@ -35,7 +35,8 @@ def test_a_restored_cluster_has_the_rows_owners_and_passwords_of_the_old_one():
             register(reach_registry(settings))
             execute(settings, postgres.PREFECT, "CREATE TABLE flow_run AS SELECT generate_series(1, 1000) AS id, 'Completed' AS state")
             execute(settings, postgres.MLFLOW_AUTH, "CREATE TABLE users AS SELECT 'headrace' AS username")
-            backup = make_backup(settings, home / "backups")
+            backup = home / "backup"
+            make_backup(settings, backup)
             before = list_versions(settings)
             # What comes after the backup is not in it.
             execute(settings, postgres.PREFECT, "DELETE FROM flow_run")
@@ -52,7 +53,7 @@ def test_a_restored_cluster_has_the_rows_owners_and_passwords_of_the_old_one():
         restore_backup(settings, backup)
 
         assert (settings.environment_home / "local.yaml").read_text() == local
-        assert sorted(path.name for path in home.iterdir()) == ["backups", "staging"], "what was put together beside it is gone"
+        assert sorted(path.name for path in home.iterdir()) == ["backup", "staging"], "what was put together beside it is gone"
         check_equal(before, list_versions(settings))
         with dumps.running_cluster(settings):
             # The generated passwords are those of the backup, and the tables belong to the roles that use them.
