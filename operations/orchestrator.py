@@ -92,7 +92,8 @@ class Orchestrator:
             answer = self._client.request(method, path, **options)
             answer.raise_for_status()
         except httpx.HTTPError as error:
-            raise ServerError(f"the Prefect server does not answer {method} {path} as expected: {error or type(error).__name__}") from error
+            said = (str(error) or type(error).__name__).splitlines()[0]
+            raise ServerError(f"the Prefect server does not answer {method} {path} as expected: {said}") from error
         return answer.json() if answer.content else None
 
 
