@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import httpx
+
 from benchmarks.story import machine
 from benchmarks.story.acts import ACTS
 from benchmarks.story.figures import Figures
@@ -27,12 +29,12 @@ def main() -> int:
     figures = Figures()
     place = build_place(Path(tempfile.mkdtemp(prefix="headrace-story-")))
     try:
-        for act in ACTS:
-            _say(f"{time.monotonic() - begin:6.1f} s  {act.__name__.replace('_', ' ')}: {(act.__doc__ or '').splitlines()[0]}")
-            with figures.act(act.__name__.replace("_", " ")):
+        for name, act in ACTS.items():
+            _say(f"{time.monotonic() - begin:6.1f} s  {name}: {(act.__doc__ or '').splitlines()[0]}")
+            with figures.act(name):
                 act(place, figures)
-    except (StoryError, subprocess.CalledProcessError) as error:
-        _say(f"the story ended in {act.__name__.replace('_', ' ')}: {error}")
+    except (StoryError, subprocess.CalledProcessError, httpx.TransportError) as error:
+        _say(f"the story ended: {error}")
         _say(machine.read_logs(place))
         return 1
     finally:

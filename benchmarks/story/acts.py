@@ -1,6 +1,6 @@
 """The acts of the story, in their order. Each does what a person would do and asserts on what is then in tables and registry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -192,19 +192,19 @@ def take_down(place: Place, figures: Figures) -> None:
     check(machine.list_processes(place.home) == [], "no process of the story is left")
 
 
-ACTS: tuple[Callable[[Place, Figures], None], ...] = (
-    turn_away,
-    bring_up,
-    deploy_everywhere,
-    run_from_schedule,
-    approve_first_champion,
-    verify_staging,
-    survive_kills,
-    refuse_a_challenger,
-    retrain_by_event,
-    back_up_and_restore,
-    take_down,
-)
+ACTS: Mapping[str, Callable[[Place, Figures], None]] = {
+    "turn away": turn_away,
+    "bring up": bring_up,
+    "deploy everywhere": deploy_everywhere,
+    "run from schedule": run_from_schedule,
+    "approve first champion": approve_first_champion,
+    "verify staging": verify_staging,
+    "survive kills": survive_kills,
+    "refuse a challenger": refuse_a_challenger,
+    "retrain by event": retrain_by_event,
+    "back up and restore": back_up_and_restore,
+    "take down": take_down,
+}
 
 
 def _first_started(runs: list[Run]) -> Run | None:
