@@ -23,7 +23,8 @@ from headrace.errors import DeployError
 from operations import git
 from operations.checks import NOTES
 
-logger = logging.getLogger(__name__)
+# Below the library's logger, whose lines go to the log of the verb.
+logger = logging.getLogger("headrace.operations.releases")
 
 Say = Callable[[str], None]
 
