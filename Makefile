@@ -57,17 +57,9 @@ run: $(RUN) ## Install what is missing, then the whole lifecycle of a use case; 
 test: $(DEV) ## Install what is missing, then all tests; TESTS=tests/lake for some
 	@$(PYTHON) -m pytest -n 2 --dist worksteal -q $${JUNIT:+--junitxml="$$JUNIT"} "$$TESTS"
 
-reset: ## Delete one environment's state and start over; asks first, YES=1 answers (ENV=)
+reset: $(RUN) ## Delete one environment's state and start over; asks first, YES=1 answers (ENV=)
 	@[[ "$(if $(named_environment),yes)" ]] || { echo "make reset deletes, so it wants the environment named: make reset ENV=dev" >&2; exit 2; }
-	@[[ "$$HEADRACE_ENV" =~ ^[a-z][a-z0-9_]*$$ && -f "environments/$$HEADRACE_ENV.yaml" ]] || { echo "there is no environments/$$HEADRACE_ENV.yaml; nothing was deleted" >&2; exit 10; }
-	@[[ "$$HEADRACE_ENV" != prod ]] || { echo "make reset never deletes prod; nothing was deleted" >&2; exit 10; }
-	@state="$${HEADRACE_HOME:-$$PWD/.headrace}/$$HEADRACE_ENV"; \
-	[[ -d "$$state" ]] || { echo "$$state does not exist; nothing to delete"; exit 0; }; \
-	keeper="$$(grep -o '"pid": *[0-9]*' "$$state/run/servers.json" 2>/dev/null | grep -o '[0-9]*' || true)"; \
-	[[ -z "$$keeper" ]] || ! kill -0 "$$keeper" 2>/dev/null || { echo "$$HEADRACE_ENV is up; run make down ENV=$$HEADRACE_ENV first. Nothing was deleted" >&2; exit 21; }; \
-	[[ "$${YES:-}" == 1 ]] || { read -r -p "Delete $$state, all tables, models and predictions of $$HEADRACE_ENV? Type its name: " answer && [[ "$$answer" == "$$HEADRACE_ENV" ]]; } \
-		|| { echo "nothing was deleted" >&2; exit 1; }; \
-	rm -rf -- "$$state"; echo "deleted $$state"
+	@$(call operate,$${YES:+--yes})
 
 ##@ Stages, each alone (USE_CASE= ENV= AS_OF=)
 ingest: $(RUN) ## Source to bronze, verbatim

@@ -37,13 +37,27 @@ def read_boot() -> str:
 
 
 def is_up(settings: Settings) -> bool:
-    """Whether the process that keeps this environment's servers is alive; each server's own health is another question."""
+    """Whether the process that keeps this environment's servers is alive; each server's own health is another question.
+
+    Raises:
+        ServerError: There is a record, and it does not say which process that is.
+    """
+    path = record_path(settings)
     try:
-        record = json.loads(record_path(settings).read_text(encoding="utf-8"))
-        if record.get("boot", read_boot()) != read_boot():
-            return False
-        os.kill(int(record["pid"]), 0)
-    except (FileNotFoundError, ProcessLookupError):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        keeper, boot = int(record["pid"]), record.get("boot", read_boot())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ServerError(
+            f"{path} should say which process keeps the servers of {settings.environment}, and cannot be read as that "
+            f"({type(error).__name__}); run make down ENV={settings.environment}, which removes it, then make up"
+        ) from error
+    if boot != read_boot():
+        return False
+    try:
+        os.kill(keeper, 0)
+    except ProcessLookupError:
         return False
     except PermissionError:
         # It is alive, and another user's.

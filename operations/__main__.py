@@ -26,7 +26,11 @@ VERBS: Mapping[str, str] = {
     "verdict": "operations.verdict",
     "backup": "operations.backup",
     "restore": "operations.restore",
+    "reset": "operations.reset",
 }
+
+# What prepares a verb writes into the folder that this one deletes, and asks for credentials that may be gone.
+_UNPREPARED = ("reset",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,8 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = command.parse_args(given[1:])
     try:
         settings = load_settings()
-        process.prepare(settings)
-        process.start_logging(settings, name=verb)
+        if verb not in _UNPREPARED:
+            process.prepare(settings)
+            process.start_logging(settings, name=verb)
         return int(module.run(settings, options))
     except HeadraceError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")

@@ -54,6 +54,14 @@ def test_a_keeper_of_before_the_machine_was_started_anew_keeps_nothing(staging):
     assert not servers.is_up(staging)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"pid": "none"}', '{"pid": null}', "\xff"])
+def test_a_record_that_says_nothing_decides_nothing(staging, text):
+    write_record(staging, 1)
+    servers.record_path(staging).write_text(text, encoding="latin-1")
+    with pytest.raises(ServerError, match=r"servers\.json should say .* run make down ENV=staging"):
+        servers.is_up(staging)
+
+
 def test_a_client_learns_address_and_credentials(staging):
     write_record(staging, os.getpid())
     write_secret(staging, servers.PREFECT_LOGIN, "admin:secret")

@@ -7,6 +7,7 @@ import pytest
 
 from headrace import use_case as use_cases
 from headrace.lake.contracts import find_contract
+from headrace.settings import ROOT
 from tests.conventions.repository import calls, functions, lines, parse, python_files, read, repository_files
 
 TEXT = {".py", ".md", ".yaml", ".yml", ".toml", ".txt", ".html", ".j2", ".css", ".js", ".sh", ""}
@@ -18,6 +19,11 @@ MYSELF = "tests/conventions/test_code.py"
 def test_no_file_has_more_than_400_lines():
     counts = {str(path): read(path).count("\n") for path in repository_files() if path.suffix in TEXT and path.name != "LICENSE"}
     assert {path: count for path, count in counts.items() if count > 400} == {}
+
+
+def test_only_pictures_are_not_text():
+    known = (".png",)
+    assert [str(path) for path in repository_files() if path.suffix not in known and b"\0" in (ROOT / path).read_bytes()] == []
 
 
 def test_no_function_has_more_than_60_lines():

@@ -9,9 +9,8 @@ import time
 
 import pytest
 
-from headrace import servers
 from headrace.errors import ServerError, SettingsError
-from headrace.settings import ROOT, load_settings
+from headrace.settings import load_settings
 from operations import credentials, health, lock, processes, services, up
 from operations.down import run as run_down
 from operations.status import run as run_status
@@ -66,25 +65,6 @@ def test_what_is_not_up_is_down_already_and_not_well(tmp_path, capsys):
     assert run_down(settings, None) == 0
     assert run_status(settings, None) == 1
     assert capsys.readouterr().out.splitlines() == ["staging is not up; nothing to do", "staging is not up; run make up ENV=staging"]
-
-
-def make_reset(home):
-    variables = {"PATH": os.environ["PATH"], "HEADRACE_HOME": str(home)}
-    return subprocess.run(["make", "reset", "ENV=staging", "YES=1"], cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
-
-
-def test_an_environment_that_is_up_is_not_deleted(tmp_path):
-    record = servers.record_path(staging(tmp_path))
-    record.parent.mkdir(parents=True)
-    record.write_text(f'{{"pid": {os.getpid()}}}\n')
-    refused = make_reset(tmp_path)
-    assert refused.returncode != 0
-    assert "staging is up; run make down ENV=staging first. Nothing was deleted" in refused.stderr
-    assert record.is_file()
-    # No process has this number: the kernel's limit is 2^22.
-    record.write_text(f'{{"pid": {2**30}}}\n')
-    assert make_reset(tmp_path).returncode == 0
-    assert not record.exists()
 
 
 def test_a_process_that_does_not_listen_is_killed(tmp_path):
