@@ -107,8 +107,11 @@ def verify_staging(place: Place, figures: Figures) -> None:
     server = Server(settings)
     ended = server.wait_for_end(server.start("verify_environment"), seconds=600)
     rows = lake.read_rows(settings, "metrics.environment_checks")
-    check(rows.height > 5 and rows["passed"].all(), f"all {rows.height} checks of staging passed")
+    check(rows.height > 5 and rows["is_passed"].all(), f"all {rows.height} checks of staging passed")
     figures.between("verify_environment", ended.started_at, ended.ended_at)
+    overhead = machine.measure_overhead(place, "staging")
+    figures.note("overhead per task", f"{overhead['task_seconds'] * 1e3:.0f} ms")
+    figures.note("overhead per subflow", f"{overhead['flow_seconds'] * 1e3:.0f} ms")
 
 
 def survive_kills(place: Place, figures: Figures) -> None:

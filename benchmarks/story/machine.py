@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +43,16 @@ def measure_memory(settings: Settings) -> float:
     if keeper is None:
         raise StoryError(f"{settings.environment} is not up")
     return processes.read_memory_mb(keeper)
+
+
+def measure_overhead(place: Place, environment: str) -> Mapping[str, float]:
+    """What one task and one subflow cost against an environment's server (s), by a process of its own, as a person's verb would be."""
+    variables = place.variables() | {"HEADRACE_ENV": environment}
+    command = [sys.executable, "-m", "benchmarks.story.overhead"]
+    done = subprocess.run(command, cwd=place.clone, env=variables, capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode:
+        raise StoryError(f"the overhead could not be measured: {done.stderr[-2000:]}")
+    return json.loads(done.stdout)
 
 
 def list_deployments(server: Server) -> list[tuple[str, int, int]]:

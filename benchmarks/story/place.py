@@ -82,7 +82,7 @@ class Place:
         command = ["make", "-o", ".venv/.installed-run", "-o", ".venv/.installed-dev", verb]
         command += [f"ENV={environment}"] * bool(environment) + [f"{name}={value}" for name, value in values.items()]
         started = time.monotonic()
-        done = subprocess.run(command, cwd=self.clone, env=self._variables(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=self.clone, env=self.variables(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         text = done.stdout + done.stderr
         ended = Ended(_read_code(done.returncode, text), text, time.monotonic() - started)
         if ended.code != expect and not (expect is None and ended.code):
@@ -99,7 +99,8 @@ class Place:
         self.git(*who, "commit", "--quiet", "--allow-empty", "--no-verify", "--message", message)
         return self.git("rev-parse", "HEAD")
 
-    def _variables(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
+        """The environment of a shell in the clone: nothing of ours but the home and the place of the signing key."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HEADRACE_", "PREFECT_", "MLFLOW_", "MAKE"))}
         keys = {name: os.environ[name] for name in ("HEADRACE_KEYS",) if name in os.environ}
         return kept | keys | {"HEADRACE_HOME": str(self.home)}
