@@ -62,10 +62,15 @@ def build_release(home: Path, checkout: Path, commit: str, *, say: Say) -> Relea
 
 
 def build_clone(home: Path, checkout: Path, commit: str) -> Path:
-    """The folder that holds exactly this commit, with its record of passed checks; nothing of it is fetched later."""
+    """The folder that holds exactly this commit, with its record of passed checks; nothing of it is fetched later.
+
+    Raises:
+        DeployError: The folder is there, and somebody has edited it.
+    """
     folder = home / "releases" / commit
     with _hold(folder) as building:
         if folder.is_dir():
+            _check_untouched(folder, commit)
             return folder
         git.read(_empty(building), "init", "--quiet", "--initial-branch", "release")
         git.read(building, "fetch", "--quiet", str(checkout), commit)
@@ -74,6 +79,14 @@ def build_clone(home: Path, checkout: Path, commit: str) -> Path:
         building.rename(folder)
     logger.info("cloned commit=%s", commit)
     return folder
+
+
+def _check_untouched(folder: Path, commit: str) -> None:
+    """Refuse a release that is not its commit any more."""
+    changes = git.read_changes(folder)
+    if changes or git.read_commit(folder) != commit:
+        what = f"{changes[0][3:]} for one" if changes else "it is another commit"
+        raise DeployError(f"{folder} was edited and is not commit {commit[:12]} any more ({what}); delete that folder and type the same again")
 
 
 def build_packages(home: Path, folder: Path, *, say: Say) -> Path:

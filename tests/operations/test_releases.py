@@ -36,6 +36,18 @@ def test_it_stays_when_the_clone_is_gone(tmp_path, clone):
     assert git.read_commit(tmp_path / "pulled") == commit
 
 
+@pytest.mark.parametrize("edit", ["file", "commit"])
+def test_a_release_that_somebody_edited_is_refused(tmp_path, clone, edit):
+    commit = git.read_commit(clone)
+    folder = releases.build_clone(tmp_path / "home", clone, commit)
+    if edit == "file":
+        (folder / "code.py").write_text("answer = 44\n")
+    else:
+        commit_file(folder, "code.py", "answer = 44\n")
+    with pytest.raises(DeployError, match="was edited and is not commit .* delete that folder"):
+        releases.build_clone(tmp_path / "home", clone, commit)
+
+
 def test_what_a_killed_build_left_is_thrown_away(tmp_path, clone):
     commit = git.read_commit(clone)
     left = tmp_path / "home" / "releases" / f".{commit}.building"
