@@ -14,6 +14,7 @@ $(foreach name,$(VALUES) HEADRACE_ENV HEADRACE_HOME,$(if $(findstring $$,$(value
 $(foreach name,$(VALUES),$(if $(filter command,$(origin $(name))),,$(eval override $(name) :=)))
 named_environment := $(ENV)
 named_use_case := $(USE_CASE)
+named_tests := $(TESTS)
 override ENV := $(or $(ENV),$(HEADRACE_ENV),dev)
 override USE_CASE := $(or $(USE_CASE),flight_delay)
 override TESTS := $(or $(TESTS),tests)
@@ -43,7 +44,7 @@ need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(
 
 .PHONY: help run page quality runs summary tables results up down status ingest refine featurize train promote score monitor \
 	retrain lifecycle approve reject withdraw rollback verify serve drain ui-mlflow ui-prefect reset deploy diff undeploy release s3 \
-	test check lint format types imports docs docs-check ci story bench-lifecycle install verdict drills workflows secrets audit \
+	test test-long check lint format types imports docs docs-check ci story bench-lifecycle install verdict drills workflows secrets audit \
 	verify-from-scratch backup restore
 
 ##@ Start here
@@ -54,8 +55,8 @@ help: ## List these verbs
 run: $(RUN) ## Install what is missing, then the whole lifecycle of a use case; what is done is not done again
 	@$(PYTHON) -m flows lifecycle --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"} $(ended)
 
-test: $(DEV) ## Install what is missing, then all tests; TESTS=tests/lake for some
-	@$(PYTHON) -m pytest -n 2 --dist worksteal -q $${JUNIT:+--junitxml="$$JUNIT"} "$$TESTS"
+test: $(DEV) ## Install what is missing, then all tests but the long ones; TESTS=tests/lake for some
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -q $(if $(named_tests),,-m "not long") $${JUNIT:+--junitxml="$$JUNIT"} "$$TESTS"
 
 reset: $(RUN) ## Delete one environment's state and start over; asks first, YES=1 answers (ENV=)
 	@[[ "$(if $(named_environment),yes)" ]] || { echo "make reset deletes, so it wants the environment named: make reset ENV=dev" >&2; exit 2; }
@@ -177,8 +178,11 @@ ui-prefect: $(RUN) ## Prefect's pages about the runs on 127.0.0.1:4201, until Ct
 	@$(PYTHON) -m tools.ui prefect --port "$${PORT:-4201}" $(ended)
 
 ##@ Change the code
+test-long: $(DEV) ## The long tests: environments that are really up, verified, deployed to; a lifecycle killed many times
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -q -m long $${JUNIT:+--junitxml="$${JUNIT%.xml}-long.xml"} tests
+
 check: lint types imports ## Under a minute: lint, types, import direction, the library's tests
-	@$(PYTHON) -m pytest -n 2 --dist worksteal -q -m "not story" tests
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -q -m "not story and not long" tests
 
 lint: $(DEV) ## ruff: rules and format
 	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --check --quiet . && echo "lint: clean"
@@ -202,12 +206,13 @@ docs-check: $(DEV) ## docs/reference is what the code says, and every link leads
 # The record says for which commit the checks passed, so it has to be the same one from their begin to their end.
 ifneq ($(filter ci,$(MAKECMDGOALS)),)
 export JUNIT := .venv/junit.xml
+both_reports = --junit "$$JUNIT" --junit "$${JUNIT%.xml}-long.xml"
 begun_at := $(shell git rev-parse HEAD)
 endif
 
-ci: lint types imports docs-check test ## All that CI asks for; at the end the tree is as it was, and the commit has a signed record of it
+ci: lint types imports docs-check test test-long ## All that CI asks for; at the end the tree is as it was, and the commit has a signed record of it
 	@git diff --exit-code
-	@$(PYTHON) -m operations.checks --junit "$$JUNIT" --begun-at "$(begun_at)" --tests "$$TESTS" && echo "ci: passed"
+	@$(PYTHON) -m operations.checks $(both_reports) --begun-at "$(begun_at)" --tests "$$TESTS" && echo "ci: passed"
 
 story: $(DEV) ## A whole story against real servers: deploy, schedule, events, approvals, kills, backup; HEAD needs the record of `make ci`
 	@$(PYTHON) -m benchmarks.story $(ended)

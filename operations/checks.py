@@ -30,7 +30,7 @@ NOTES = "headrace-checks"
 PRIVATE, PUBLIC = "checks.key", "checks.pub"
 
 # The verbs of `make ci`; a record that lacks one speaks for less than was asked.
-VERBS = ("lint", "types", "imports", "docs-check", "test")
+VERBS = ("lint", "types", "imports", "docs-check", "test", "test-long")
 
 _AGAIN = "run make ci on this commit"
 
@@ -73,20 +73,20 @@ def keys_folder(variables: Mapping[str, str] | None = None) -> Path:
     return Path(variables.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "headrace"
 
 
-def read_tests(report: Path) -> Tests:
-    """Counts from the JUnit file that pytest wrote.
+def read_tests(reports: Sequence[Path]) -> Tests:
+    """Counts over the JUnit files that pytest wrote.
 
     Raises:
-        DeployError: There is none, or it counts nothing.
+        DeployError: One of them does not exist.
     """
-    if not report.is_file():
-        raise DeployError(f"{report} does not exist, so nobody knows how the tests ended; {_AGAIN}")
-    # The file is our own, written by pytest a moment ago.
-    suites = ElementTree.parse(report).getroot().iter("testsuite")  # noqa: S314 - it comes from pytest, not from outside
     totals = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
-    for suite in suites:
-        for name in totals:
-            totals[name] += int(suite.get(name, 0))
+    for report in reports:
+        if not report.is_file():
+            raise DeployError(f"{report} does not exist, so nobody knows how the tests ended; {_AGAIN}")
+        # The file is our own, written by pytest a moment ago.
+        for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314 - it comes from pytest, not from outside
+            for name in totals:
+                totals[name] += int(suite.get(name, 0))
     failed = totals["failures"] + totals["errors"]
     return Tests(passed=totals["tests"] - failed - totals["skipped"], failed=failed, skipped=totals["skipped"])
 
@@ -211,7 +211,7 @@ def _load_public(keys: Path) -> Ed25519PublicKey:
 def main(arguments: Sequence[str] | None = None) -> int:
     """End `make ci`: leave a record where the clone is the commit that was checked; otherwise say why there is none."""
     parser = argparse.ArgumentParser(prog="python -m operations.checks", description=__doc__)
-    parser.add_argument("--junit", type=Path, required=True, help="the JUnit file that pytest wrote")
+    parser.add_argument("--junit", type=Path, action="append", required=True, help="a JUnit file that pytest wrote; once for each")
     parser.add_argument("--begun-at", required=True, help="the commit at which the checks began")
     parser.add_argument("--tests", required=True, help="which tests were run; a part of them makes no record")
     options = parser.parse_args(arguments)

@@ -43,16 +43,22 @@ def restore(settings: Settings, folder: Path, names: Sequence[str]) -> None:
     """Fill the environment's databases, which must hold nothing yet, from their dumps; each as a whole or not at all.
 
     Raises:
-        BackupError: A database is not empty, or a dump cannot be restored.
+        BackupError: A database is not empty, or a dump cannot be restored; it names what was filled by then, if that stays.
     """
     postgres.ensure_databases(settings)
     for name in names:
         _check_empty(settings, name)
-    for name in names:
+    for done, name in enumerate(names):
         # In a private cluster each database belongs to a role of its own, whom its tables must belong to as well.
         owner = [f"--role={name}"] if settings.database_uri is None else []
         options = ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error", *owner, f"--dbname={name}"]
-        _run(settings, "pg_restore", [*options, str(folder / f"{name}.dump")])
+        try:
+            _run(settings, "pg_restore", [*options, str(folder / f"{name}.dump")])
+        except BackupError as error:
+            # A private cluster is thrown away with what is in it; somebody else's is not ours to empty.
+            if settings.database_uri is None or not done:
+                raise
+            raise BackupError(f"{error}. Filled by then, and to be emptied before that: {', '.join(names[:done])}") from error
 
 
 @contextmanager

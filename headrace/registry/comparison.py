@@ -46,7 +46,7 @@ def decide_comparison(*, challenger: pl.DataFrame, opponent: pl.DataFrame, key: 
 
     Returns:
         A decision whose evidence holds the mean `gain` (opponent minus challenger), its lower bound, the number of rows
-        and the slice that gained least.
+        and, of the slices large enough to be guarded, the one that gained least.
     """
     try:
         return _decide(challenger, opponent, key=key, policy=policy, seed=seed)
@@ -107,7 +107,22 @@ def _measure(paired: pl.DataFrame, *, policy: Policy, seed: int) -> dict[str, fl
         "gain": float(paired["gain"].to_numpy().mean()),
         "gain_lower_bound": float(np.quantile(means, 1 - policy.confidence_fraction)),
         "block_count": float(paired["block"].n_unique()),
+        **_find_least_gain(paired, policy),
     }
+
+
+def _find_least_gain(paired: pl.DataFrame, policy: Policy) -> dict[str, float | str]:
+    """The guarded slice that gained least, `{"least_gaining_slice": "carrier OO", "least_slice_gain": ...}`; empty where none is guarded."""
+    slices = [
+        (float(rows["gain"].to_numpy().mean()), f"{column} {value}")
+        for column in policy.slices
+        for (value,), rows in paired.group_by(column, maintain_order=True)
+        if rows.height >= policy.min_slice_rows
+    ]
+    if not slices:
+        return {}
+    gain, name = min(slices)
+    return {"least_gaining_slice": name, "least_slice_gain": gain}
 
 
 def _refuse_gain(evidence: dict[str, float | str], policy: Policy) -> list[str]:

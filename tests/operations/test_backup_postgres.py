@@ -12,7 +12,7 @@ from operations.restore import restore_backup
 from tests.operations.environment import configure, new_home
 from tests.operations.kept import CASE, check_equal, fill, list_versions, register
 
-pytestmark = pytest.mark.story
+pytestmark = pytest.mark.long
 
 
 def reach_registry(settings):

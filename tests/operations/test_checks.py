@@ -147,9 +147,10 @@ def test_counts_come_from_what_pytest_wrote(tmp_path):
         cwd=tmp_path,
         check=False,
     )
-    assert checks.read_tests(tmp_path / "out.xml") == checks.Tests(passed=1, failed=2, skipped=1)
-    with pytest.raises(DeployError, match="nobody knows how the tests ended"):
-        checks.read_tests(tmp_path / "missing.xml")
+    assert checks.read_tests([tmp_path / "out.xml"]) == checks.Tests(passed=1, failed=2, skipped=1)
+    assert checks.read_tests([tmp_path / "out.xml"] * 2) == checks.Tests(passed=2, failed=4, skipped=2)
+    with pytest.raises(DeployError, match="missing.xml does not exist, so nobody knows how the tests ended"):
+        checks.read_tests([tmp_path / "out.xml", tmp_path / "missing.xml"])
 
 
 class TestTheEndOfCi:

@@ -26,7 +26,7 @@ from tests.serving.tiny import TINY
 
 __all__ = ["candidate"]
 
-pytestmark = pytest.mark.story
+pytestmark = pytest.mark.long
 
 FLOWS = """
 import time

@@ -68,10 +68,14 @@ def test_noise_on_one_slice_does_not_turn_a_better_challenger_away():
 def test_a_slice_too_small_to_tell_is_not_guarded():
     decision = compare(losses(0.5), losses(0.5 + np.where(np.arange(ROWS) % 2, 0.3, -0.1)), policy=replace(POLICY, min_slice_rows=ROWS))
     assert decision.passed
+    assert "least_gaining_slice" not in decision.evidence
 
 
-def test_a_loss_that_the_policy_allows_on_a_slice_does_not_block():
-    assert compare(losses(0.5), losses(0.5 + np.where(np.arange(ROWS) % 2, 0.3, -0.005))).passed
+def test_a_loss_that_the_policy_allows_on_a_slice_does_not_block_and_the_evidence_names_it():
+    decision = compare(losses(0.5), losses(0.5 + np.where(np.arange(ROWS) % 2, 0.3, -0.005)))
+    assert decision.passed
+    assert decision.evidence["least_gaining_slice"] == "shop south"
+    assert decision.evidence["least_slice_gain"] == pytest.approx(-0.005)
 
 
 def test_twenty_thousand_rows_resampled_one_by_one_are_a_matter_of_half_a_second():
