@@ -179,7 +179,7 @@ ui-prefect: $(RUN) ## Prefect's pages about the runs on 127.0.0.1:4201, until Ct
 
 ##@ Change the code
 test-long: $(DEV) ## The long tests: environments that are really up, verified, deployed to; a lifecycle killed many times
-	@$(PYTHON) -m pytest -n 2 --dist worksteal -q -m long $${JUNIT:+--junitxml="$${JUNIT%.xml}-long.xml"} tests
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q -m long $${JUNIT:+--junitxml="$${JUNIT%.xml}-long.xml"} tests
 
 check: lint types imports ## Under a minute: lint, types, import direction, the library's tests
 	@$(PYTHON) -m pytest -n 2 --dist worksteal -q -m "not story and not long" tests

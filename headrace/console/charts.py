@@ -8,8 +8,7 @@ import polars as pl
 from markupsafe import Markup
 
 from headrace.console import plots
-from headrace.console.facts import PREDICTION_FEATURE, Facts
-from headrace.console.figures import LABEL, PREDICTION, RULE
+from headrace.console.facts import LABEL, PREDICTION, PREDICTION_FEATURE, RULE, Facts
 from headrace.console.plots import Bar, Gain, HeatView, Mark, Panel, Reliability, Series, Span
 from headrace.console.svg import floor_month
 from headrace.models import evaluation

@@ -18,6 +18,9 @@ VERDICT = "batch_verdict"
 # Predictions are watched for drift beside the features, under this name (`headrace.monitoring.drift`, which loads Evidently).
 PREDICTION_FEATURE = "prediction"
 
+# Columns of a frame of outcomes: what happened, what the champion in force had said, what the business rule would have said.
+LABEL, PREDICTION, RULE = "label", "probability_fraction", "rule_probability"
+
 # A training that no decision of the policy asked for was started by a person.
 BY_HAND = "by hand"
 

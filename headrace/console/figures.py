@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from headrace.console.facts import Facts, read_facts
+from headrace.console.facts import LABEL, PREDICTION, RULE, Facts, read_facts
 from headrace.console.pages import name_place
 from headrace.errors import CandidateError
 from headrace.lake import tables
@@ -16,8 +16,6 @@ from headrace.registry import scoring
 from headrace.registry.version_rows import read_described
 from headrace.settings import Settings
 from headrace.use_case import UseCase
-
-LABEL, PREDICTION, RULE = "label", "probability_fraction", "rule_probability"
 
 # The last line of the table: every month together.
 ALL_MONTHS = "all"

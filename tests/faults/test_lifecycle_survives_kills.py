@@ -8,10 +8,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from benchmarks.lifecycle import compare_tables, list_tables
 from headrace.registry import versions
 from headrace.settings import ROOT, load_settings
 from tests.small_flights import small_flights
+
+pytestmark = pytest.mark.long
 
 LIFECYCLE = ["lifecycle", "--use-case", "flight_delay"]
 

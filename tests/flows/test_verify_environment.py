@@ -5,9 +5,12 @@ import subprocess
 import sys
 
 import polars as pl
+import pytest
 
 from headrace.lake import tables
 from headrace.settings import ROOT, load_settings
+
+pytestmark = pytest.mark.long
 
 VERB = ["verify_environment", "--use-case", "flight_delay"]
 

@@ -76,7 +76,7 @@ async def ask_each(batch: pl.DataFrame, model: Path, home: Path) -> list[dict[st
     return predictions
 
 
-@pytest.mark.story
+@pytest.mark.long
 def test_online_and_batch_scores_of_a_thousand_flights_are_equal(batch: pl.DataFrame, model: Path, tmp_path: Path) -> None:
     answered = pl.DataFrame(asyncio.run(ask_each(batch, model, tmp_path)))
     expected = batch.select(
