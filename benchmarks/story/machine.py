@@ -106,7 +106,7 @@ def wait_through_outage(server: Server, run: Run, *, seconds: float) -> Run:
     raise StoryError(f"{run.name} was not done after {seconds:.0f} s; it is {found.state}")
 
 
-def wait_until_settled(server: Server, run: Run, *, seconds: float = 240) -> Run:
+def wait_until_settled(server: Server, run: Run, *, seconds: float = 600) -> Run:
     """Wait until a run has ended in whatever way, or waits for a person."""
 
     def look() -> Run | None:
@@ -116,7 +116,7 @@ def wait_until_settled(server: Server, run: Run, *, seconds: float = 240) -> Run
     return server.wait(f"an end of {run.name}", look, seconds=seconds)
 
 
-def wait_until_judged(server: Server, run: Run, *, seconds: float = 240) -> Run:
+def wait_until_judged(server: Server, run: Run, *, seconds: float = 600) -> Run:
     """Wait until a run that waited for a person has gone on and ended."""
 
     def look() -> Run | None:

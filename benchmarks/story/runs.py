@@ -104,7 +104,7 @@ class Server:
             time.sleep(_POLL_SECONDS)
         raise StoryError(f"{what} did not come within {seconds:.0f} s")
 
-    def wait_for_end(self, run: Run, *, seconds: float = 240, expect: str = "Completed") -> Run:
+    def wait_for_end(self, run: Run, *, seconds: float = 600, expect: str = "Completed") -> Run:
         """Wait until a run has ended, or waits for a person; its state must be the expected one."""
 
         def look() -> Run | None:
