@@ -107,7 +107,7 @@ def verify_staging(place: Place, figures: Figures) -> None:
     """The integration test of the book, on staging's own servers."""
     settings = place.settings("staging")
     server = Server(settings)
-    ended = server.wait_for_end(server.start("verify_environment"), seconds=TICK_SECONDS)
+    ended = server.wait_for_end(server.start("verify-environment"), seconds=TICK_SECONDS)
     rows = lake.read_rows(settings, "metrics.environment_checks")
     check(rows.height > 5 and rows["is_passed"].all(), f"all {rows.height} checks of staging passed")
     figures.between("verify_environment", ended.started_at, ended.ended_at)
