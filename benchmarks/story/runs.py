@@ -29,6 +29,7 @@ class Run:
         kind: Type of its state, for example `COMPLETED`, `PAUSED`, `FAILED`.
         is_scheduled: Whether a schedule created it.
         created_at: When the server recorded it (UTC).
+        due_at: When it was to begin (UTC).
         started_at: When it began to run (UTC); None before.
         ended_at: When it ended (UTC); None before.
         count: How often it was started.
@@ -42,6 +43,7 @@ class Run:
     kind: str
     is_scheduled: bool
     created_at: datetime
+    due_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
     count: int
@@ -138,6 +140,7 @@ def _read_run(row: Mapping[str, Any]) -> Run:
         kind=row.get("state_type") or "",
         is_scheduled=bool(row.get("auto_scheduled")),
         created_at=_instant(row["created"]),
+        due_at=_instant(row["expected_start_time"]),
         started_at=_instant(row["start_time"]) if row.get("start_time") else None,
         ended_at=_instant(row["end_time"]) if row.get("end_time") else None,
         count=int(row.get("run_count") or 0),
