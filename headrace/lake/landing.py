@@ -11,7 +11,7 @@ import csv
 import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -45,11 +45,14 @@ class LandingFolder:
         folder: Absolute path of the landing folder.
         use_case: Whose contracts the files must keep.
         null_values: Texts that stand for "missing" in a CSV.
+        is_history: Whether, at an instant before a file was there, its rows count that were known by then: a replay goes through
+            the history that a file holds. Left out, a file that was not there yet delivers nothing.
     """
 
     folder: Path
     use_case: str
     null_values: tuple[str, ...] = ("",)
+    is_history: bool = False
 
     def deliveries(self, feed: str, *, after: datetime | None, until: datetime) -> Sequence[Delivery]:
         """One delivery per finished file modified until `until` (UTC), oldest first.
@@ -64,7 +67,9 @@ class LandingFolder:
             raise SourceError(f"landing folder {self.folder} does not exist; create it with one folder per feed, for example {feed}/")
         paths = [path for path in (self.folder / feed).glob("*") if path.is_file() and not _is_unfinished(path)]
         arrivals = sorted((_modified_at(path), path) for path in paths)
-        return [self._deliver(feed, path, at) for at, path in arrivals if at <= until]
+        whole = [self._deliver(feed, path, at) for at, path in arrivals if at <= until]
+        history = [self._deliver(feed, path, at) for at, path in arrivals if at > until] if self.is_history else []
+        return whole + [part for delivery in history if (part := _cut(delivery, after=after, until=until)) is not None]
 
     def _deliver(self, feed: str, path: Path, arrived_at: datetime) -> Delivery:
         if path.suffix not in (".csv", ".parquet"):
@@ -76,6 +81,14 @@ class LandingFolder:
         name = quote(os.fsencode(path.name), safe="")
         slice_name = f"{name}@{format_instant(arrived_at)}-{path.stat().st_size}"
         return Delivery(feed=feed, slice_name=slice_name, arrived_at=arrived_at, origin=f"{feed}/{name}", read=read)
+
+
+def _cut(delivery: Delivery, *, after: datetime | None, until: datetime) -> Delivery | None:
+    """The part of a file that was known in `after < known_at <= until` (UTC); None where that is no row."""
+    known_at = pl.col(KNOWN_AT)
+    rows = delivery.read().filter(known_at <= until, *([known_at > after] if after is not None else []))
+    name = f"{delivery.slice_name.partition('@')[0]}@until-{format_instant(until)}"
+    return replace(delivery, slice_name=name, arrived_at=until, read=lambda: rows) if rows.height else None
 
 
 def read_file(path: Path, *, columns: Mapping[str, pl.DataType], arrived_at: datetime, null_values: Sequence[str] = ("",)) -> pl.DataFrame:

@@ -176,7 +176,7 @@ def _decide_names(features: FeatureSet) -> Decision:
 def _decide_single_features(splits: Splits, policy: Policy, features: FeatureSet, label: str) -> Decision:
     """Rate of the label per value of each feature, taken on training rows, must not rank validation rows too well."""
     train, validation = (part.gather_every(max(1, part.height // _SEARCHED_ROWS)) for part in (splits.train, splits.validation))
-    aucs = {name: _single_auc(name, label, train=train, validation=validation) for name in features.names}
+    aucs = {name: single_feature_auc(name, label, train=train, validation=validation) for name in features.names}
     suspect = {name: auc for name, auc in aucs.items() if not auc <= policy.max_feature_auc}
     strongest = max(aucs, key=lambda name: aucs[name])
     evidence = {"strongest_feature": strongest, "strongest_feature_auc": aucs[strongest]}
@@ -186,8 +186,15 @@ def _decide_single_features(splits: Splits, policy: Policy, features: FeatureSet
     return passed(GATE, f"parts are fit to train on; strongest single feature {strongest} ({aucs[strongest]:.3f})", evidence)
 
 
-def _single_auc(name: str, label: str, *, train: pl.DataFrame, validation: pl.DataFrame) -> float:
-    """ROC AUC of one feature alone on validation rows, whatever the shape of its relation; nulls are a value of their own."""
+def single_feature_auc(name: str, label: str, *, train: pl.DataFrame, validation: pl.DataFrame) -> float:
+    """ROC AUC of one feature alone on validation rows, whatever the shape of its relation; nulls are a value of their own.
+
+    Args:
+        name: Column of the feature: numbers or strings.
+        label: Column of the label, 1.0 or 0.0.
+        train: Rows that the label's rate per value, or per group of values, is learned on.
+        validation: Rows that it is judged on; not a number where they have one class only.
+    """
     place, groups = _groups(train[name], validation[name])
     seen, judged = place[: train.height], place[train.height :]
     labels = train[label].to_numpy()

@@ -183,3 +183,39 @@ def test_a_delivery_reads_rows_of_the_bronze_contract(tmp_path):
     assert (delivery.arrived_at, delivery.origin) == (ARRIVED, "airlines/2013.csv")
     assert delivery.read().schema == pl.Schema(promised)
     assert delivery.read().row(0) == ("UA", "United Air Lines Inc.", ARRIVED)
+
+
+class TestHistory:
+    """A file that is read as history: its rows arrive when they say they became known."""
+
+    @pytest.fixture
+    def source(self, tmp_path):
+        lines = ["carrier,name,known_at", *(f"A{day},Airline,2013-01-0{day}T00:00:00Z" for day in range(1, 7))]
+        write(tmp_path / "airlines" / "all.csv", "\n".join(lines) + "\n")
+        return LandingFolder(folder=tmp_path, use_case="flight_delay", is_history=True)
+
+    def read(self, source, *, after=None, until):
+        found = [delivery.read() for delivery in source.deliveries("airlines", after=after, until=until)]
+        return [name for rows in found for name in rows["carrier"]]
+
+    def test_a_replay_goes_through_it_once_and_in_order(self, source):
+        days = [datetime(2013, 1, day, 12, tzinfo=UTC) for day in (2, 4, 5)]
+        taken = [self.read(source, after=after, until=until) for after, until in zip([None, *days], days, strict=False)]
+        assert taken == [["A1", "A2"], ["A3", "A4"], ["A5"]]
+        assert self.read(source, after=days[-1], until=days[-1]) == []
+
+    def test_each_part_has_a_name_of_its_own(self, source):
+        names = [
+            delivery.slice_name
+            for day in (2, 4)
+            for delivery in source.deliveries("airlines", after=datetime(2013, 1, day - 1, tzinfo=UTC), until=datetime(2013, 1, day, tzinfo=UTC))
+        ]
+        assert len(set(names)) == 2
+        assert all(name.startswith("all.csv@until-") for name in names)
+
+    def test_once_the_file_is_there_it_is_delivered_whole(self, source):
+        assert self.read(source, until=ARRIVED) == ["A1", "A2", "A3", "A4", "A5", "A6"]
+
+    def test_without_saying_so_a_file_delivers_nothing_before_it_is_there(self, tmp_path, source):
+        plain = LandingFolder(folder=tmp_path, use_case="flight_delay")
+        assert self.read(plain, until=datetime(2013, 1, 5, tzinfo=UTC)) == []

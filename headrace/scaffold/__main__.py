@@ -1,0 +1,116 @@
+"""Make a use case from a table: `make use-case NAME=churn FROM=customers.parquet LABEL=churned TIME=signed_up_at KEY=customer_id`.
+
+Nothing that is there is written over. Exit codes as in `headrace.errors`.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+
+from headrace.errors import HeadraceError, UseCaseError
+from headrace.scaffold.plan import Plan, Question, build_plan
+from headrace.scaffold.reading import INSTANT, Table, read_table
+from headrace.scaffold.render import render_files
+from headrace.scaffold.writing import PATCH, build_patch, land, write_files
+from headrace.settings import ROOT
+
+_WANTED = ("name", "from", "label", "time", "key")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read, decide, write, and say on one screen what was assumed."""
+    parser = argparse.ArgumentParser(prog="python -m headrace.scaffold", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in _WANTED:
+        parser.add_argument(f"--{name}", dest=name, default="")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the clone that gets the files")
+    options = vars(parser.parse_args(sys.argv[1:] if arguments is None else arguments))
+    try:
+        _make(options, root=options["root"])
+    except HeadraceError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return error.exit_code
+    return 0
+
+
+def _make(options: dict[str, str], *, root: Path) -> None:
+    if not options["from"]:
+        raise UseCaseError("FROM is missing: the table to start from; for example FROM=customers.parquet")
+    source = Path(options["from"]).expanduser()
+    began = time.monotonic()
+    _say(f"reading {source}")
+    table = read_table(source)
+    _say(f"  {table.rows.height:,} rows, {table.rows.width} columns in {time.monotonic() - began:.1f} s")
+    _check_complete(options, table)
+    _say("measuring every column against the label")
+    plan = build_plan(Question(name=options["name"], source=source, label=options["label"], time=options["time"], key=options["key"]), table)
+    files = render_files(plan)
+    patch = build_patch(files, root=root)
+    written = write_files(files, root=root)
+    landed = land(plan, folder=root / "landing" / plan.name, source=source)
+    _say(_describe(plan, written=len(written), landed=landed.relative_to(root), seconds=time.monotonic() - began))
+    if patch:
+        path = root / "landing" / plan.name / PATCH
+        path.write_text(patch, encoding="utf-8")
+        count = patch.count("\n+++ ") + patch.startswith("+++ ")
+        _say(f"\n{count} files differ from what this table would make; yours were kept. The difference: git apply --stat {path.relative_to(root)}")
+
+
+def _check_complete(options: dict[str, str], table: Table) -> None:
+    """Ask for what is missing, and say what the table offers for it."""
+    rows = table.rows
+    pairs = [name for name in rows.columns if rows[name].drop_nulls().n_unique() == 2]
+    times = [name for name, kind in rows.schema.items() if kind in (INSTANT, pl.Date)]
+    unique = [name for name in rows.columns if rows[name].n_unique() == rows.height]
+    offers = {
+        "name": "a name for the use case, lower case; for example NAME=churn",
+        "label": f"the column to predict; with two values: {_join(pairs)}",
+        "time": f"the column of each row's instant; dates or instants: {_join(times)}",
+        "key": f"the column that identifies a row; without a repeated value: {_join(unique)}",
+    }
+    missing = [f"{name.upper()} is missing: {offer}" for name, offer in offers.items() if not options[name]]
+    if missing:
+        raise UseCaseError("; ".join(missing))
+
+
+def _describe(plan: Plan, *, written: int, landed: Path, seconds: float) -> str:
+    roles, windows = plan.roles, plan.windows
+    left_out = [f"    {name}: {why}" for name, why in roles.left_out.items()]
+    strongest = ", ".join(f"{one.name} {one.auc:.2f}" for one in roles.features[:4])
+    lines = [
+        "",
+        f"{plan.name}: {plan.title} It is for {roles.label_rate:.1%} of the rows.",
+        f"  features      {len(roles.features)}; strongest alone (ROC AUC): {strongest}",
+        f"  left out      {len(left_out)}" + (":" if left_out else ""),
+        *left_out[:12],
+        *([f"    ... {len(left_out) - 12} more, in use_cases/{plan.name}/features.py"] if len(left_out) > 12 else []),
+        f"  by time       first model {windows.ticks[0]:%Y-%m-%d}, judged on the {_days(windows.holdout)} before",
+        f"                {len(windows.ticks) - 1} more ticks until {windows.ticks[-1]:%Y-%m-%d}, each scored, monitored and, if it pays, retrained",
+        f"  to beat       the rate per {' and '.join(plan.baseline)}",
+        "  to check",
+        *[f"    - {check}" for check in plan.checks],
+        f"  written       {written} files in use_cases/{plan.name}, data_contracts/{plan.name}, tests/use_cases; rows in {landed} ({seconds:.0f} s)",
+        f"  next          make run USE_CASE={plan.name}",
+    ]
+    return "\n".join(lines)
+
+
+def _days(span: timedelta) -> str:
+    return f"{span.days} days" if span >= timedelta(days=2) else f"{span // timedelta(hours=1)} hours"
+
+
+def _join(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) or "none"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""The contracts of a generated use case, as the YAML that a person would write: one line per column, flow style."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from headrace.lake.contracts import TYPES
+from headrace.scaffold.roles import Roles, list_values
+
+# Endings and words of a name that tell its unit; anything else is for a person to say.
+_UNITS = {
+    "eur": "EUR",
+    "usd": "USD",
+    "km": "km",
+    "minutes": "minutes",
+    "hours": "hours",
+    "days": "days",
+    "years": "years",
+    "age": "years",
+    "percent": "percent",
+    "fraction": "fraction",
+    "rate": "fraction",
+    "count": "count",
+    "number": "count",
+}
+UNKNOWN_UNIT = "to review"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """One contract, before it is text.
+
+    Attributes:
+        table: `silver.churn_customers`.
+        description: What the table is.
+        grain: What one row is.
+        owner: Who answers for it.
+        columns: Name -> the column's promise.
+        tail: Lines behind the columns.
+    """
+
+    table: str
+    description: str
+    grain: str
+    owner: str
+    columns: Mapping[str, Mapping[str, Any]]
+    tail: Sequence[str]
+
+    def render(self) -> str:
+        """The YAML."""
+        head = [f"table: {self.table}", "version: 1", f"description: {self.description}", f"grain: {self.grain}", f"owner: {self.owner}", "columns:"]
+        return "\n".join([*head, *(f"  {name}: {_flow(promise)}" for name, promise in self.columns.items()), *self.tail]) + "\n"
+
+
+def describe_columns(rows: pl.DataFrame, names: Mapping[str, str], roles: Roles) -> dict[str, dict[str, Any]]:
+    """A promise for every column of the table, as it was seen: types, nulls, units, values and ranges."""
+    return {name: _describe(rows[name], names[name], roles) for name in rows.columns}
+
+
+def guess_unit(name: str) -> str:
+    """A unit that the name tells."""
+    return next((unit for word, unit in _UNITS.items() if name == word or name.endswith(f"_{word}")), UNKNOWN_UNIT)
+
+
+def type_name(kind: pl.DataType) -> str:
+    """The contract's name of a Polars type."""
+    return next(name for name, found in TYPES.items() if found == kind)
+
+
+def _describe(column: pl.Series, original: str, roles: Roles) -> dict[str, Any]:
+    name = column.name
+    is_named = name in (roles.key, roles.time)
+    promise: dict[str, Any] = {"type": type_name(column.dtype), "nullable": not is_named and (column.null_count() > 0 or name == roles.label)}
+    if column.dtype == pl.Datetime("us", "UTC"):
+        promise["unit"] = "UTC"
+    elif column.dtype.is_numeric() and not is_named and name != roles.label:
+        promise["unit"] = guess_unit(name)
+        promise["range"] = _widen(column)
+    elif column.dtype == pl.String and (values := list_values(column)) is not None:
+        promise["allowed"] = values
+    if not is_named:
+        # Seen once is no law of nature: what breaks it is counted, and a person decides whether it is refused.
+        promise["severity"] = "warning"
+    if name in roles.personal:
+        promise["pii"] = "direct"
+    promise["description"] = _sentence(original, roles, name)
+    return promise
+
+
+def _sentence(original: str, roles: Roles, name: str) -> str:
+    what = {roles.key: "identifies the row", roles.time: "instant of the row", roles.label: "what is to be predicted"}.get(name)
+    return f"Column {original!r} of the file{f', {what}' if what else ''}."
+
+
+def _widen(column: pl.Series) -> list[float | None] | None:
+    """What was seen, widened by half its span; never below 0 where nothing was."""
+    low, high = column.min(), column.max()
+    if low is None or high is None:
+        return [0, None]
+    low, high = float(str(low)), float(str(high))
+    margin = (high - low) / 2 or 1.0
+    least = 0.0 if low >= 0 else low - margin
+    return [_short(least), _short(high + margin)]
+
+
+def _short(value: float) -> float:
+    short = float(f"{value:.3g}")
+    return int(short) if short.is_integer() else short
+
+
+def _flow(promise: Mapping[str, Any]) -> str:
+    parts = [f"{key}: {_value(key, value)}" for key, value in promise.items()]
+    return "{" + ", ".join(parts) + "}"
+
+
+def _value(key: str, value: Any) -> str:
+    if key in ("type", "severity", "pii"):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)

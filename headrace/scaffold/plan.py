@@ -1,0 +1,258 @@
+"""All that is decided about a use case before a file is written: what the columns are, windows, bars, and what a person must check."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from headrace.errors import UseCaseError
+from headrace.scaffold.reading import INSTANT, Table
+from headrace.scaffold.roles import Feature, Roles, build_target, feature_values, find_roles
+from headrace.scaffold.together import SUSPICIOUS_AUC, measure_together
+from headrace.scaffold.windows import Windows, choose_windows
+from headrace.use_case import NAME
+
+# Fewer labelled rows teach a model of trees nothing that a holdout of theirs could show.
+LEAST_ROWS = 500
+
+# Share of rows that may lack an instant, or repeat a key: the odd ones of an export. With more, the column is not what it is said to be.
+_MOST_ODD = 0.01
+
+# A column that tells less than this alone (ROC AUC) makes no rule of thumb.
+_LEAST_TELLING = 0.52
+
+# Share of newer values within the range of the older ones from which on a number does not run with time.
+_STEADY_SHARE = 0.9
+
+# A category of few values can be guarded value by value.
+_MOST_SLICES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a person asks for.
+
+    Attributes:
+        name: Name of the use case.
+        source: The table's path.
+        label: Column to predict, as the file or the new name has it.
+        time: Column of the row's instant.
+        key: Column that identifies a row.
+    """
+
+    name: str
+    source: Path
+    label: str
+    time: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A use case that can be written.
+
+    Attributes:
+        name: Its name.
+        title: The question in words.
+        owner: Who answers for it.
+        origin: Name of the file or table that it was made from.
+        feed: Noun of its bronze and silver table.
+        table: The rows, with instants in the time column.
+        roles: What the columns are.
+        windows: Spans and ticks.
+        slices: Categories that are guarded value by value.
+        baseline: Columns of the rule of thumb, with the width of their groups.
+        min_training_rows: Bar for training.
+        min_holdout_rows: Bar for judging.
+        leaf_rows: Least rows in a leaf.
+        checks: What a person must check, one sentence each.
+    """
+
+    name: str
+    title: str
+    owner: str
+    origin: str
+    feed: str
+    table: Table
+    roles: Roles
+    windows: Windows
+    slices: Sequence[str]
+    baseline: Mapping[str, float | None]
+    min_training_rows: int
+    min_holdout_rows: int
+    leaf_rows: int
+    checks: Sequence[str]
+
+
+def build_plan(question: Question, table: Table) -> Plan:
+    """Decide everything.
+
+    Raises:
+        UseCaseError: A column is not there or cannot be what it is said to be, or there are too few rows; the sentence says what would do.
+    """
+    if not NAME.fullmatch(question.name):
+        raise UseCaseError(f"NAME={question.name} is not lower case letters, digits and underscores; for example NAME=churn")
+    label, time, key = (_find(table, name, value) for name, value in (("LABEL", question.label), ("TIME", question.time), ("KEY", question.key)))
+    if len({label, time, key}) < 3:
+        raise UseCaseError("LABEL, TIME and KEY must be three columns; one was named twice")
+    timed = _check_time(table, time)
+    _check_label(timed, label)
+    repeated = _count_repeated(timed, key)
+    roles = find_roles(timed, label=label, key=key, time=time)
+    if not roles.features:
+        raise UseCaseError(f"no column is left that could predict {label}: {'; '.join(f'{name}: {why}' for name, why in roles.left_out.items())}")
+    rows = timed.rows
+    labelled = rows.filter(pl.col(label).is_not_null())
+    windows = choose_windows(labelled[time])
+    first = labelled.filter(pl.col(time) < windows.ticks[0]).height
+    judged = labelled.filter(pl.col(time).is_between(windows.ticks[0] - windows.holdout, windows.ticks[0], closed="left")).height
+    return Plan(
+        name=question.name,
+        title=f"Is {label.replace('_', ' ')} {str(roles.positive).lower()}?",
+        owner="to-review@example.org",
+        origin=question.source.name,
+        feed=_name_feed(question),
+        table=timed,
+        roles=roles,
+        windows=windows,
+        slices=[one.name for one in roles.features if one.kind == "category" and rows[one.column].n_unique() <= _MOST_SLICES][:2],
+        baseline=_choose_baseline(rows, roles.features, time=time),
+        min_training_rows=max(100, first * 3 // 10),
+        min_holdout_rows=max(50, judged // 2),
+        leaf_rows=max(10, min(500, first // 200)),
+        checks=[*_check_together(rows, roles), *_list_checks(timed, roles, repeated=repeated)],
+    )
+
+
+def _find(table: Table, what: str, name: str) -> str:
+    found = table.find(name)
+    if found is None:
+        raise UseCaseError(f"{what}={name} is no column of the table; it has {', '.join(table.names.values())}")
+    return found
+
+
+def _check_time(table: Table, time: str) -> Table:
+    """The table with instants in its time column."""
+    column = table.rows[time]
+    if column.dtype == pl.Int64 and (column.drop_nulls().is_between(1000, 9999)).all():
+        raise UseCaseError(f"TIME={time} holds years; a row needs a date or an instant: write one, for example 2013-07-01")
+    if column.dtype not in (pl.Date, INSTANT):
+        raise UseCaseError(
+            f"TIME={time} is {column.dtype}, expected dates or instants such as 2026-05-31 or 2026-05-31T10:00:00Z; {_offer_times(table)}"
+        )
+    if column.null_count() > _MOST_ODD * column.len():
+        raise UseCaseError(
+            f"TIME={time} is empty in {column.null_count()} of {column.len()} rows; a row without an instant cannot be placed: fill or remove them"
+        )
+    rows = table.rows.filter(pl.col(time).is_not_null()).with_columns(pl.col(time).cast(INSTANT))
+    notes = [*table.notes, *([f"{column.null_count()} rows without {time} are left out: they cannot be placed."] if column.null_count() else [])]
+    return Table(rows=rows, names=table.names, notes=notes)
+
+
+def _offer_times(table: Table) -> str:
+    times = [name for name, kind in table.rows.schema.items() if kind in (pl.Date, INSTANT)]
+    return f"columns that are: {', '.join(times)}" if times else "no column of the table is"
+
+
+def _check_label(table: Table, label: str) -> None:
+    known = table.rows[label].drop_nulls()
+    values = known.unique()
+    if known.len() < LEAST_ROWS:
+        raise UseCaseError(f"{known.len()} rows have a value of {label}, at least {LEAST_ROWS} are needed to train on some and judge on others")
+    if values.len() == 1:
+        raise UseCaseError(f"LABEL={label} has one value only; there is nothing to tell apart")
+    if values.len() > 2:
+        some = ", ".join(str(value) for value in values.sort().head(5).to_list()) if known.dtype == pl.String else f"{values.len()} different values"
+        raise UseCaseError(f"LABEL={label} must have two values, such as yes and no; it has {some}. Add a column that asks one question about it")
+
+
+def _count_repeated(table: Table, key: str) -> int:
+    column = table.rows[key]
+    if column.dtype not in (pl.String, pl.Int64):
+        raise UseCaseError(f"KEY={key} is {column.dtype}; a key is text or a whole number: {_offer_keys(table)}")
+    if column.null_count():
+        raise UseCaseError(f"KEY={key} is empty in {column.null_count()} of {column.len()} rows; {_offer_keys(table)}")
+    repeated = column.len() - column.n_unique()
+    if repeated > _MOST_ODD * column.len():
+        raise UseCaseError(f"KEY={key} repeats in {repeated:,} of {column.len():,} rows, so it does not identify them; {_offer_keys(table)}")
+    return repeated
+
+
+def _offer_keys(table: Table) -> str:
+    unique = [
+        name for name in table.rows.columns if table.rows[name].dtype in (pl.String, pl.Int64) and table.rows[name].n_unique() == table.rows.height
+    ]
+    return (
+        f"columns without a repeated value: {', '.join(unique)}" if unique else "no column is without a repeated value: number the rows in the export"
+    )
+
+
+def _name_feed(question: Question) -> str:
+    noun = re.sub(r"[^a-z0-9]+", "_", question.source.stem.lower()).strip("_")
+    return noun if noun and noun[0].isalpha() and noun != question.name else "rows"
+
+
+def _choose_baseline(rows: pl.DataFrame, features: Sequence[Feature], *, time: str) -> dict[str, float | None]:
+    """The strongest category and the strongest number: what an experienced person would go by.
+
+    A number that runs with time (a year, a serial number) has groups that nobody has seen yet, so it makes no rule.
+    """
+    telling = [one for one in features if one.auc >= _LEAST_TELLING and (one.kind == "category" or _is_steady(rows, one, time=time))]
+    chosen: dict[str, float | None] = {}
+    for wanted in (("category",), ("number", "flag", "age")):
+        found = next((one for one in telling if one.kind in wanted), None)
+        if found is not None:
+            chosen[found.name] = None if found.kind == "category" else _choose_width(rows, found)
+    strongest = features[0]
+    return chosen or {strongest.name: None if strongest.kind == "category" else _choose_width(rows, strongest)}
+
+
+def _is_steady(rows: pl.DataFrame, feature: Feature, *, time: str) -> bool:
+    """Whether the newer half of the rows has values that the older half has seen."""
+    values = rows.sort(time).select(feature_values(feature, time=time).alias("value"))["value"]
+    older, newer = values.head(values.len() // 2).drop_nulls(), values.tail(values.len() - values.len() // 2).drop_nulls()
+    if not older.len() or not newer.len():
+        return False
+    return newer.is_between(older.min(), older.max()).sum() >= _STEADY_SHARE * newer.len()
+
+
+def _choose_width(rows: pl.DataFrame, feature: Feature) -> float:
+    """A fifth of the span of the middle four fifths of the values, to one digit."""
+    if feature.kind == "flag":
+        return 1.0
+    if feature.kind == "age":
+        return 365.0
+    values = rows[feature.column].cast(pl.Float64)
+    low, high = (values.quantile(share) or 0.0 for share in (0.1, 0.9))
+    return float(f"{(high - low) / 5 or 1.0:.1g}")
+
+
+def _check_together(rows: pl.DataFrame, roles: Roles) -> list[str]:
+    """What a person must know when the features together know too much."""
+    target = build_target(rows, label=roles.label, positive=roles.positive)
+    auc, told = measure_together(rows, target, roles.features, time=roles.time)
+    if auc <= SUSPICIOUS_AUC:
+        return []
+    names = " and ".join(told)
+    return [
+        f"Together the features tell {roles.label} (ROC AUC {auc:.3f} on newer rows), {names} most: a model of them is refused as too good. "
+        "Leave out what was filled in afterwards."
+    ]
+
+
+def _list_checks(table: Table, roles: Roles, *, repeated: int) -> list[str]:
+    checks = [*table.notes]
+    checks.append(
+        f"A row is taken to be known at {roles.time}, and its {roles.label} with it: if the answer takes time, set KNOWN_AFTER in label.py."
+    )
+    if repeated:
+        checks.append(f"{roles.key} repeats in {repeated} rows: the last of them counts.")
+    if roles.personal:
+        checks.append(f"Looks personal, so it is no feature, and marked in the contracts: {', '.join(roles.personal)}.")
+    unknown = [feature.name for feature in roles.features if feature.kind == "number"]
+    if unknown:
+        checks.append(f"Units to fill in, in silver and gold: {', '.join(unknown[:8])}{' ...' if len(unknown) > 8 else ''}.")
+    checks.append("Owner to fill in: to-review@example.org stands in every contract and in __init__.py.")
+    return checks
