@@ -18,7 +18,7 @@ from typing import Any
 from headrace import process, servers
 from headrace import use_case as use_cases
 from headrace.errors import BLOCKED_EXIT_CODE, HeadraceError
-from headrace.registry.evidence import SHOWN_DIGITS
+from headrace.registry.evidence import SHOWN_DIGITS, Request
 from headrace.settings import Settings, load_settings
 
 STAGES = ("lifecycle", "ingest", "refine", "featurize", "train", "promote", "score", "monitor", "retrain", "rollback", "verify_environment")
@@ -140,6 +140,12 @@ def _answer(settings: Settings, options: argparse.Namespace) -> int:
 
     case = use_cases.load_in(settings, options.use_case)
     version = versions.read(settings, case, number=options.version)
+    request = approvals.read_request(settings, case, version=version)
+    if request is not None and options.verb == "approve" and options.evidence is None:
+        _show_request(request)
+        shown = request.evidence_hash[:SHOWN_DIGITS]
+        _say(f"nothing was recorded: an approval names the evidence that was seen. If it is this, type the same again with EVIDENCE={shown}")
+        return 2
     answer = approvals.record_answer(
         settings,
         case,
@@ -151,12 +157,14 @@ def _answer(settings: Settings, options: argparse.Namespace) -> int:
         approved_at=datetime.now(UTC),
     )
     _say(f"recorded: {answer.approver} {options.verb}s version {version.number} of {version.name}; {approval.resume(case, version, answer)}")
-    request = approvals.read_request(settings, case, version=version)
-    if request is not None:
-        _say(f"evidence {request.evidence_hash[:SHOWN_DIGITS]} of {request.requested_at:%Y-%m-%d %H:%M}Z: {request.reason}")
-        for name, value in sorted(request.evidence.items()):
-            _say(f"  {name:<40} {value if isinstance(value, str) else f'{value:.4g}'}")
     return 0
+
+
+def _show_request(request: Request) -> None:
+    """What is asked about a version, figure by figure."""
+    _say(f"evidence {request.evidence_hash[:SHOWN_DIGITS]} of {request.requested_at:%Y-%m-%d %H:%M}Z: {request.reason}")
+    for name, value in sorted(request.evidence.items()):
+        _say(f"  {name:<40} {value if isinstance(value, str) else f'{value:.4g}'}")
 
 
 def _withdraw(settings: Settings, options: argparse.Namespace) -> int:

@@ -83,6 +83,8 @@ def _ask_model_server(settings: Settings, case: UseCase) -> Decision:
         return passed("model_server", "is live, and there is no champion to serve yet")
     if answer["status"] == "unavailable":
         return blocked("model_server", f"cannot answer: {'; '.join(answer['problems'])}")
+    if answer["model_version"] != champion.number:
+        return blocked("model_server", f"serves version {answer['model_version']}, and version {champion.number} is champion; see its log")
     return passed("model_server", f"{answer['status']}, serves version {answer['model_version']}")
 
 

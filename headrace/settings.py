@@ -116,6 +116,11 @@ class Settings(BaseModel):
     )
     seed: int = Field(description="Seed of every sampling, search and fit.")
     threads: int = Field(ge=1, description="Threads of one model fit; the processor's physical cores at most.")
+    served_use_case: str | None = Field(
+        default=None,
+        description="The use case that the model server of `make up` answers for. Null: the only one that is deployed; with several, it is not "
+        "started, and says so.",
+    )
     serving_host: str = Field(description="Address the model server binds to; loopback unless something guards it.")
     serving_port: int = Field(ge=1, le=65535, description="Port of the model server.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(description="Least level of a line that is logged.")

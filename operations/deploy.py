@@ -13,13 +13,16 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from headrace import use_case as use_cases
 from headrace.errors import DeployError
 from headrace.settings import ROOT, Settings
 from operations import checks, git, releases, services, supervisor
+from operations.lock import hold
 from operations.releases import Release
 from operations.rollout import check_servers
-from operations.up import check_no_overrides
+from operations.up import check_no_overrides, wait_until_healthy
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,14 +39,21 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
         say(line)
     say(f"deploying commit {commit[:12]} to {settings.environment}")
     release = releases.build_release(settings.home, ROOT, commit, say=say)
+    with hold(settings):
+        _roll_out(settings, options, release)
+    say(f"deployed: runs and model server of {settings.environment} take commit {commit[:12]}, whatever is edited in {ROOT.name}/ from now on")
+    return 0
+
+
+def _roll_out(settings: Settings, options: argparse.Namespace, release: Release) -> None:
+    """Let the release declare itself to the server, note it, and let the model server run it."""
     names = [options.use_case] if options.use_case else use_cases.names(release.folder / "use_cases")
+    _check_others(settings, release.commit, names)
     changes = run_inside(settings, release, "apply", names)
     record_release(settings, release, names)
     for line in describe_changes(changes):
         say(line)
     say(restart_model_server(settings, release))
-    say(f"deployed: {settings.environment} runs commit {commit[:12]}, whatever happens in {ROOT.name}/ from now on")
-    return 0
 
 
 def check_deployable(settings: Settings, checkout: Path, *, keys: Path) -> str:
@@ -58,16 +68,36 @@ def check_deployable(settings: Settings, checkout: Path, *, keys: Path) -> str:
         DeployError: The environment wants another branch, a clean tree or a valid record of passed checks.
     """
     commit = git.read_commit(checkout)
-    if settings.deploy_from is None:
+    wanted = read_deploy_from(checkout, commit, settings.environment)
+    if settings.deploy_from != wanted:
+        raise DeployError(
+            f"deploy_from of {settings.environment} is {settings.deploy_from} here and {wanted} in commit {commit[:12]}; "
+            "which branch may be deployed is for the commit to say: undo that, or commit it"
+        )
+    if wanted is None:
         return commit
     branch = git.read_branch(checkout)
-    if branch is None or not fnmatch(branch, settings.deploy_from):
+    if branch is None or not fnmatch(branch, wanted):
         where = f"branch {branch}" if branch else "no branch (HEAD is detached)"
-        step = "git checkout main" if settings.deploy_from == "main" else "make release NAME=..., then git checkout that branch"
-        raise DeployError(f"{settings.environment} is deployed from {settings.deploy_from}, and {where} is checked out; {step}")
+        step = "git checkout main" if wanted == "main" else "make release NAME=..., then git checkout that branch"
+        raise DeployError(f"{settings.environment} is deployed from {wanted}, and {where} is checked out; {step}")
     check_clean(checkout)
     checks.check_record(checkout, commit, keys=keys)
     return commit
+
+
+def read_deploy_from(checkout: Path, commit: str, environment: str) -> str | None:
+    """The branch that an environment is deployed from, as a commit declares it; None: any commit.
+
+    Raises:
+        DeployError: The commit has no such environment, or leaves it open.
+    """
+    declared = yaml.safe_load(git.read(checkout, "show", f"{commit}:environments/{environment}.yaml"))
+    if not isinstance(declared, dict) or "deploy_from" not in declared:
+        raise DeployError(f"environments/{environment}.yaml of commit {commit[:12]} does not say deploy_from: a branch, or null for any commit")
+    if declared["deploy_from"] is None and declared.get("approval") == "required":
+        raise DeployError(f"environments/{environment}.yaml of commit {commit[:12]} asks for approvals and takes any commit; name a branch")
+    return declared["deploy_from"]
 
 
 def check_clean(checkout: Path) -> None:
@@ -85,6 +115,14 @@ def describe_edits(checkout: Path) -> list[str]:
     """What a person should know whose edits are not in the commit; possible only where any commit may be deployed."""
     changes = git.read_changes(checkout)
     return [f"not in it: {len(changes)} files that differ from the commit or are new; commit them to deploy them"] if changes else []
+
+
+def _check_others(settings: Settings, commit: str, names: Sequence[str]) -> None:
+    """Refuse to move one use case to a commit while others stay on another: an environment runs one commit."""
+    before = services.read_release(settings)
+    left = sorted(set(before["use_cases"]) - set(names)) if before and before["commit"] != commit else []
+    if left:
+        raise DeployError(f"{', '.join(left)} would stay on commit {before['commit'][:12] if before else ''}; deploy all: leave USE_CASE out")
 
 
 def run_inside(settings: Settings, release: Release, action: str, names: Sequence[str], *, interpreter: Path | None = None) -> list[dict[str, Any]]:
@@ -142,6 +180,7 @@ def restart_model_server(settings: Settings, release: Release) -> str:
     if is_current and state is not None and state.status in ("STARTING", "RUNNING"):
         return "the model server runs this commit already"
     supervisor.restart(settings, services.MODEL_SERVER.name)
+    wait_until_healthy(settings, services.MODEL_SERVER)
     mark.write_text(json.dumps({"commit": release.commit}) + "\n", encoding="utf-8")
     return f"the model server was started from this commit: {services.MODEL_SERVER.address(settings)}"
 

@@ -20,7 +20,7 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
-from headrace.errors import ServerError
+from headrace.errors import DeployError, ServerError
 from headrace.settings import Settings
 from operations.forms import build_form
 from operations.manifest import find_flow
@@ -96,9 +96,15 @@ def declare(entry: Mapping[str, Any], use_case: str) -> Declared:
         flow=getattr(importlib.import_module(f"flows.{flow}"), flow).name,
         name=entry["name"],
         fields=fields,
-        schedules={schedule["slug"]: schedule["cron"] for schedule in entry["schedules"]},
+        schedules={schedule["slug"]: _read_cron(schedule) for schedule in entry["schedules"]},
         triggers={trigger["name"]: DeploymentEventTrigger.model_validate(trigger) for trigger in entry.get("triggers", [])},
     )
+
+
+def _read_cron(schedule: Mapping[str, Any]) -> str:
+    if schedule["timezone"] != "UTC":
+        raise DeployError(f"prefect.yaml: schedule {schedule['slug']} is in {schedule['timezone']}; every instant here is UTC, so write it in UTC")
+    return str(schedule["cron"])
 
 
 def compare(client: SyncPrefectClient, wanted: Declared) -> dict[str, object]:
@@ -208,7 +214,11 @@ def _apply_schedules(client: SyncPrefectClient, deployment_id: UUID, wanted: Dec
 
 def _apply_triggers(client: SyncPrefectClient, deployment_id: UUID, wanted: Declared) -> None:
     """An automation that says the same is left alone: its cool-down and its switch are its own."""
-    there = {automation.name: automation for automation in _read_automations(client, deployment_id, wanted)}
+    there: dict[str, Automation] = {}
+    for automation in _read_automations(client, deployment_id, wanted):
+        if automation.name in there:
+            client.delete_automation(automation.id)
+        there.setdefault(automation.name, automation)
     for name, trigger in wanted.triggers.items():
         trigger.set_deployment_id(deployment_id)
         if name not in there:
@@ -236,5 +246,6 @@ def _describe(trigger: Any) -> dict[str, Any]:
         "match": match,
         "for_each": sorted(trigger.for_each),
         "threshold": trigger.threshold,
+        "posture": str(trigger.posture.value),
         "within_s": within,
     }

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -61,8 +61,7 @@ def database_uri(settings: Settings, purpose: str, *, scheme: str = "postgresql"
     """
     name = database_name(settings, purpose)
     if settings.database_uri is not None:
-        parts = urlsplit(resolve_secret(settings.database_uri))
-        return urlunsplit((scheme, parts.netloc, f"/{name}", parts.query, ""))
+        return urlunsplit((scheme, _read_external(settings).netloc, f"/{name}", "", ""))
     password = credentials.ensure(settings, credentials.database_password_name(purpose))
     return f"{scheme}://{name}:{quote(password)}@{HOST}:{settings.postgres_port}/{name}"
 
@@ -70,10 +69,25 @@ def database_uri(settings: Settings, purpose: str, *, scheme: str = "postgresql"
 def admin_uri(settings: Settings) -> str:
     """Address by which databases are created, backed up and restored."""
     if settings.database_uri is not None:
-        parts = urlsplit(resolve_secret(settings.database_uri))
-        return urlunsplit(("postgresql", parts.netloc, parts.path if len(parts.path) > 1 else "/postgres", parts.query, ""))
+        parts = _read_external(settings)
+        return urlunsplit(("postgresql", parts.netloc, parts.path if len(parts.path) > 1 else "/postgres", "", ""))
     password = credentials.ensure(settings, credentials.POSTGRES_PASSWORD)
     return f"postgresql://{SUPERUSER}:{quote(password)}@{HOST}:{settings.postgres_port}/postgres"
+
+
+def _read_external(settings: Settings) -> SplitResult:
+    """The external server's address; options behind a question mark mean other things to each of the three clients, so none is taken.
+
+    Raises:
+        ServerError: The address has options.
+    """
+    parts = urlsplit(resolve_secret(str(settings.database_uri)))
+    if parts.query:
+        raise ServerError(
+            f"database_uri of {settings.environment} has options behind a question mark, which Prefect, MLflow and pg_dump do not all understand; "
+            "leave them out, and reach a server that wants them through a local proxy such as PgBouncer"
+        )
+    return parts
 
 
 def read_server_version(settings: Settings) -> str:
@@ -162,19 +176,25 @@ def ensure_cluster(settings: Settings) -> bool:
         ServerError: There are no programs, no user to run them, or the folder is out of that user's reach.
     """
     folder, account, program = cluster_folder(settings), find_account(), find_program("initdb")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if account is not None:
-        os.chown(folder, account.uid, account.gid)
-        check_enterable(folder, account)
     if (folder / "PG_VERSION").is_file():
+        if account is not None:
+            check_enterable(folder, account)
         return False
+    # Made beside its place and renamed, so that a cluster that is there is whole; what a killed start left is thrown away.
+    building = folder.with_name(".postgres.building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True, mode=0o700)
+    if account is not None:
+        os.chown(building, account.uid, account.gid)
+        check_enterable(building, account)
     with tempfile.NamedTemporaryFile("w", prefix="headrace-") as password:
         password.write(credentials.ensure(settings, credentials.POSTGRES_PASSWORD))
         password.flush()
         if account is not None:
             os.chown(password.name, account.uid, account.gid)
         options = ["-U", SUPERUSER, "--pwfile", password.name, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--data-checksums"]
-        _run([str(program), "-D", str(folder), *options], account)
+        _run([str(program), "-D", str(building), *options], account)
+    building.replace(folder)
     return True
 
 

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -65,13 +66,15 @@ def build_clone(home: Path, checkout: Path, commit: str) -> Path:
     """The folder that holds exactly this commit, with its record of passed checks; nothing of it is fetched later.
 
     Raises:
-        DeployError: The folder is there, and somebody has edited it.
+        DeployError: The folder is there, and somebody has edited it; or the checkout is a shallow clone.
     """
     folder = home / "releases" / commit
     with _hold(folder) as building:
         if folder.is_dir():
             _check_untouched(folder, commit)
             return folder
+        if git.read(checkout, "rev-parse", "--is-shallow-repository") == "true":
+            raise DeployError(f"{checkout} is a shallow clone, and a release made from it cannot be pulled; run git fetch --unshallow")
         git.read(_empty(building), "init", "--quiet", "--initial-branch", "release")
         git.read(building, "fetch", "--quiet", str(checkout), commit)
         git.read(building, "fetch", "--quiet", str(checkout), f"+refs/notes/{NOTES}*:refs/notes/{NOTES}*")
@@ -106,9 +109,9 @@ def build_packages(home: Path, folder: Path, *, say: Say) -> Path:
 
 
 def packages_folder(home: Path, folder: Path) -> Path:
-    """Where the packages of a clone lie: the same pins are the same folder."""
-    pins = (folder / "constraints.txt").read_bytes()
-    return home / "venvs" / hashlib.sha256(pins).hexdigest()[:16]
+    """Where the packages of a clone lie: the same pins, needs and Python are the same folder."""
+    needs = b"".join((folder / name).read_bytes() for name in ("constraints.txt", "pyproject.toml"))
+    return home / "venvs" / hashlib.sha256(needs + platform.python_version().encode()).hexdigest()[:16]
 
 
 @contextmanager

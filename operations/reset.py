@@ -12,6 +12,7 @@ from headrace import servers
 from headrace.errors import ServerError, SettingsError
 from headrace.settings import Settings
 from operations import processes
+from operations.lock import hold
 from operations.up import say
 
 
@@ -34,7 +35,10 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
         return 0
     if not options.yes and _ask(settings) != settings.environment:
         raise SettingsError("nothing was deleted: the answer was not the environment's name; type it, or give YES=1")
-    shutil.rmtree(state)
+    with hold(settings):
+        # Again: somebody may have started it while the person was typing.
+        _check_resettable(settings)
+        shutil.rmtree(state)
     say(f"deleted {state}")
     return 0
 

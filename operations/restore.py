@@ -16,6 +16,7 @@ from headrace.servers import HOST
 from headrace.settings import LOCAL_FILE, Settings, load_settings
 from operations import archive, dumps
 from operations.archive import DATABASES, HOME, Manifest
+from operations.lock import hold
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Restore, and say what was restored."""
-    manifest = restore_backup(settings, options.source.absolute())
+    with hold(settings):
+        manifest = restore_backup(settings, options.source.absolute())
     sys.stdout.write(
         f"restored {settings.environment} as of {manifest.made_at}: {len(manifest.tables)} tables, {len(manifest.databases)} databases, "
         f"{len(manifest.files)} files. Next: make up ENV={settings.environment}, then make deploy and make verify\n"
@@ -94,7 +96,7 @@ def _check_kind(settings: Settings, manifest: Manifest) -> None:
 def _is_ours(path: Path, settings: Settings) -> bool:
     """What this verb has written itself, and the settings of this machine."""
     parts = path.relative_to(settings.environment_home).parts
-    return parts[0] == "log" or parts == (LOCAL_FILE,)
+    return parts[0] == "log" or parts in ((LOCAL_FILE,), ("run", "verb.lock"))
 
 
 def _copy(folder: Path, manifest: Manifest, home: Path) -> None:

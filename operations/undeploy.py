@@ -12,6 +12,7 @@ from headrace.errors import DeployError
 from headrace.settings import ROOT, Settings
 from operations import git, services
 from operations.deploy import check_servers, run_inside, say
+from operations.lock import hold
 from operations.releases import Release
 
 
@@ -30,7 +31,8 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
         raise DeployError("nothing was undeployed: the answer was not the environment's name; type it, or give YES=1")
     # Any code can delete: what is there says the server.
     here = Release(commit=git.read_commit(ROOT), folder=ROOT, python=Path(sys.executable))
-    removed = run_inside(settings, here, "remove", names)
+    with hold(settings):
+        removed = run_inside(settings, here, "remove", names)
     for change in removed:
         say(f"  removed  {change['deployment']}")
     if not options.use_case:

@@ -143,6 +143,18 @@ def _start_wave(settings: Settings, wave: Iterable[Service], *, patience_seconds
     return [service.name for service in idle]
 
 
+def wait_until_healthy(settings: Settings, service: Service, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait for a service that was started.
+
+    Raises:
+        ServerError: It ends again and again, or is not healthy in time.
+    """
+    began = time.monotonic()
+    while not (health := read_health(settings, service, state := supervisor.read_states(settings)[service.name])).is_healthy:
+        _check_hope(settings, service, state, health, waited_seconds=time.monotonic() - began, patience_seconds=patience_seconds)
+        time.sleep(_LOOK_SECONDS)
+
+
 def _finish(settings: Settings, service: Service) -> None:
     """What a service needs once it answers, before others use it."""
     if service == POSTGRES:

@@ -35,6 +35,9 @@ from tasks.options import STORE
 
 logger = logging.getLogger(__name__)
 
+# Name of the state that Prefect gives to a run whose form was sent.
+_SENT = "Resuming"
+
 # Something but white space: the server checks it before it lets a run go on.
 _NOT_BLANK = r"\S"
 
@@ -94,10 +97,14 @@ def record_request(settings: Settings, case: UseCase, challenger: Version, judge
 @task(**STORE)
 def record_form(settings: Settings, case: UseCase, challenger: Version) -> None:
     """What a person typed into this run's form becomes a row first, whatever happens next; without a form, nothing happens."""
-    for key in _asked_keys(case, _own_run()):
+    own = _own_run()
+    keys = _asked_keys(case, own)
+    answered = _read_resumptions(own) if own and keys else []
+    # A form that is sent resumes the run, so the n-th question was answered when the run was resumed for the n-th time.
+    for key, answered_at in zip(keys, answered, strict=False):
         form = _read_form(case, key) if key.version == challenger.number else None
         if form is not None:
-            _record_form(settings, case, challenger, form, evidence=key.evidence)
+            _record_form(settings, case, challenger, form, evidence=key.evidence, answered_at=answered_at)
 
 
 def read_asked(settings: Settings, case: UseCase) -> Version | None:
@@ -192,6 +199,13 @@ def _asked_keys(case: UseCase, run: FlowRun | None) -> list[AskedKey]:
     return sorted((key for text in texts if (key := AskedKey.parse(text, case)) is not None), key=lambda key: key.count)
 
 
+def _read_resumptions(run: FlowRun) -> list[datetime]:
+    """When people sent this run's forms (UTC), oldest first: minutes or days may pass until a worker takes it up."""
+    with get_client(sync_client=True) as client:
+        states = client.read_flow_run_states(run.id)
+    return sorted(state.timestamp for state in states if state.name == _SENT)
+
+
 def _list_waiting(case: UseCase, challenger: Version, *, without: FlowRun | None) -> list[FlowRun]:
     """Runs that are suspended until somebody decides about a version."""
     paused = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED])))
@@ -212,7 +226,7 @@ def _read_form(case: UseCase, key: AskedKey) -> ApprovalForm | None:
         return None
 
 
-def _record_form(settings: Settings, case: UseCase, challenger: Version, form: ApprovalForm, *, evidence: str) -> None:
+def _record_form(settings: Settings, case: UseCase, challenger: Version, form: ApprovalForm, *, evidence: str, answered_at: datetime) -> None:
     """Write a form as a row, unless `make approve`, or an earlier start of this run, has written it."""
     typed = (form.decision, form.name.strip(), form.reason.strip())
     known = [answer for answer in approvals.read_answers(settings, case, version=challenger) if answer.evidence_hash.startswith(evidence)]
@@ -227,7 +241,7 @@ def _record_form(settings: Settings, case: UseCase, challenger: Version, form: A
             approver=form.name,
             reason=form.reason,
             evidence=evidence,
-            approved_at=datetime.now(UTC),
+            approved_at=answered_at,
         )
     except RegistryError:
         # Somebody else was first, or the evidence moved on. The flow goes by the rows, and asks again if they leave it open.

@@ -22,7 +22,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from headrace.errors import BatchError, ContractError, LakeError, SchemaError
+from headrace.errors import AccessError, BatchError, ContractError, LakeError, SchemaError
 from headrace.lake import catalog, storage
 from headrace.lake.batches import Batch, content_hash, parse_batch_id
 from headrace.lake.contracts import TYPES, Contract, find_contract, list_schema_differences
@@ -248,7 +248,24 @@ def _open(settings: Settings, uri: str, *, version: int | None = None) -> DeltaT
         try:
             return DeltaTable(uri, version=version, storage_options=storage.build_options(settings, uri))
         except TableNotFoundError:
+            if not storage.is_remote(uri):
+                _check_reachable(uri)
             return None
+
+
+def _check_reachable(uri: str) -> None:
+    """A table that may not be read is not one that is not there.
+
+    Raises:
+        AccessError: The operating system does not let this user look.
+    """
+    try:
+        # What delta-rs says is not there lies there all the same: it may not be listed.
+        is_hidden = Path(uri, "_delta_log").is_dir()
+    except PermissionError:
+        is_hidden = True
+    if is_hidden:
+        raise AccessError(f"the table at {uri} may not be read by this user; open its folder and those above it (chmod o+rX), or ask its owner")
 
 
 def _scan(settings: Settings, uri: str, handle: DeltaTable, *, version: int) -> pl.LazyFrame:

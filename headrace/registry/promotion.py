@@ -117,10 +117,11 @@ def decide_approval(settings: Settings, case: UseCase, challenger: versions.Vers
     )
     if not evidence.is_waiting(decision):
         return decision
+    verb = f"make approve USE_CASE={case.name} ENV={settings.environment} VERSION={challenger.number} BY=<name> REASON=<why>"
     return blocked(
         evidence.GATE,
-        f"version {challenger.number} passed its gates and waits for a person ({decision.reason}): "
-        f"make approve USE_CASE={case.name} ENV={settings.environment} VERSION={challenger.number} BY=<name> REASON=<why>, then promote again",
+        f"version {challenger.number} passed its gates and waits for a person ({decision.reason}): {verb}, which shows the evidence first, "
+        "then promote again",
     )
 
 
@@ -187,6 +188,7 @@ def _record_comparison(
         "row_count": row_count,
         "evidence": json.dumps(dict(verdict.evidence), sort_keys=True),
     }
-    batch_id = build_batch_id("promote", case.name, challenger.model_id)
+    # Against another champion it is another comparison: one that waited for a person may be judged anew.
+    batch_id = build_batch_id("promote", case.name, f"{challenger.model_id}-against-{reign.version if reign else 'baseline'}")
     if not tables.is_written(settings, COMPARISONS, batch_id=batch_id):
         tables.append(settings, COMPARISONS, build_row(COMPARISONS, row), batch_id=batch_id)

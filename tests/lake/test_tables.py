@@ -1,5 +1,6 @@
 """The promise everything stands on: a batch is in its table once, whoever writes it, however often, and dies wherever."""
 
+import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from headrace.errors import AccessError, BatchError, LakeError, SchemaError
-from headrace.lake import tables
+from headrace.lake import runs, tables
 from headrace.settings import Settings, load_settings
 from tests.lake.tiny_contract import TABLE as TRIPS
 from tests.lake.tiny_contract import build_rows
@@ -299,3 +300,17 @@ def test_replaying_any_batches_after_any_history_leaves_the_table_as_it_was(tmp_
         assert not BATCHES[number](settings).is_new
     assert_frame_equal(read_sorted(settings, PRICES), before)
     assert tables.read_version(settings, PRICES) == version
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not look")
+def test_a_table_that_may_not_be_read_is_not_taken_for_one_that_is_not_there(settings):
+    row = runs.build_row("metrics.clock", {"use_case": "flight_delay", "tick": MONDAY, "recorded_at": MONDAY})
+    tables.append(settings, "metrics.clock", row, batch_id="lifecycle/flight_delay/one/1")
+    settings.lake_root.chmod(0o700)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(AccessError, match="may not be read by this user; open its folder"):
+            tables.read_version(settings, "metrics.clock")
+    finally:
+        os.seteuid(0)
+    assert tables.read_version(settings, "metrics.clock") == 1

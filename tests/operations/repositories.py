@@ -1,7 +1,9 @@
 """Small clones with everything that the verbs of an engineer look at."""
 
+import shutil
 from pathlib import Path
 
+from headrace.settings import ROOT
 from operations import checks, git
 
 GOOD = checks.Tests(passed=12, failed=0, skipped=1)
@@ -10,9 +12,11 @@ PERSON |= {"GIT_COMMITTER_NAME": "ada", "GIT_COMMITTER_EMAIL": "ada@headrace.exa
 
 
 def make_clone(folder: Path, *, branch: str = "main") -> Path:
-    """A clone with one commit on a branch."""
+    """A clone with our environments and one file of code, committed on a branch."""
     folder.mkdir(parents=True)
     git.read(folder, "init", "--quiet", "--initial-branch", branch)
+    shutil.copytree(ROOT / "environments", folder / "environments")
+    git.read(folder, "add", "environments")
     commit_file(folder, "code.py", "answer = 42\n")
     return folder
 

@@ -1,10 +1,12 @@
 """Every way in which a deployment or a release is refused, each in one sentence with the next move."""
 
+import json
+
 import pytest
 
-from headrace.errors import DeployError
+from headrace.errors import DeployError, ServerError
 from headrace.settings import load_settings
-from operations import checks, deploy, git
+from operations import checks, deploy, git, launch, services
 from operations.cut import cut_release
 from operations.rollout import check_servers
 from tests.operations.repositories import commit_file, leave_record, make_clone
@@ -52,6 +54,51 @@ def test_another_branch_is_refused(tmp_path, keys, name, branch, sentence):
     leave_record(clone, keys)
     with pytest.raises(DeployError, match=sentence):
         deploy.check_deployable(environment(tmp_path, name), clone, keys=keys)
+
+
+@pytest.mark.parametrize("place", ["local.yaml", "the folder"])
+def test_a_rule_that_was_loosened_beside_the_commit_is_refused(tmp_path, clone, keys, place):
+    git.read(clone, "checkout", "--quiet", "-b", "an-idea")
+    staging = environment(tmp_path, "staging")
+    if place == "local.yaml":
+        staging.environment_home.mkdir(parents=True)
+        (staging.environment_home / "local.yaml").write_text("deploy_from: null\n")
+        staging = environment(tmp_path, "staging")
+    else:
+        # As these settings would be, were the file in the folder edited and not committed.
+        staging = staging.model_copy(update={"deploy_from": None})
+    assert staging.deploy_from is None
+    with pytest.raises(DeployError, match="deploy_from of staging is None here and main in commit .* is for the commit to say"):
+        deploy.check_deployable(staging, clone, keys=keys)
+
+
+def test_a_commit_that_asks_for_approvals_and_takes_any_commit_is_refused(tmp_path, clone, keys):
+    declared = (clone / "environments" / "prod.yaml").read_text()
+    commit_file(clone, "environments/prod.yaml", declared.replace("deploy_from: release/*", "deploy_from: null"))
+    prod = environment(tmp_path, "prod").model_copy(update={"deploy_from": None})
+    with pytest.raises(DeployError, match="asks for approvals and takes any commit; name a branch"):
+        deploy.check_deployable(prod, clone, keys=keys)
+
+
+def test_one_use_case_does_not_move_to_another_commit_alone(tmp_path):
+    staging = environment(tmp_path, "staging")
+    path = services.release_path(staging)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"commit": "0" * 40, "folder": "/", "python": "/bin/python", "use_cases": ["churn", "flight_delay"]}))
+    with pytest.raises(DeployError, match="churn would stay on commit 000000000000; deploy all"):
+        deploy._check_others(staging, "1" * 40, ["flight_delay"])
+    deploy._check_others(staging, "0" * 40, ["flight_delay"])
+    deploy._check_others(staging, "1" * 40, ["churn", "flight_delay"])
+
+
+def test_a_model_server_serves_the_use_case_that_is_chosen(tmp_path):
+    staging = environment(tmp_path, "staging")
+    assert launch.choose_served(staging, ["churn"]) == "churn"
+    assert launch.choose_served(staging.model_copy(update={"served_use_case": "churn"}), ["churn", "flight_delay"]) == "churn"
+    with pytest.raises(ServerError, match="deployed are churn, flight_delay, and none is chosen: set served_use_case in .*local.yaml"):
+        launch.choose_served(staging, ["churn", "flight_delay"])
+    with pytest.raises(ServerError, match="served_use_case is gone"):
+        launch.choose_served(staging.model_copy(update={"served_use_case": "gone"}), ["churn"])
 
 
 def test_no_branch_is_refused(tmp_path, clone, keys):

@@ -8,6 +8,7 @@ import pytest
 from headrace.errors import ServerError
 from headrace.settings import load_settings
 from operations import postgres
+from tests.operations.environment import configure, new_home
 
 
 def make_program(folder, name):
@@ -66,11 +67,32 @@ def test_a_private_cluster_has_a_role_and_a_database_for_each_purpose(tmp_path):
 
 
 def test_an_external_database_is_reached_as_its_address_says(tmp_path):
-    variables = {"HEADRACE_DATABASE_URI": "postgresql://ada:p%40ss@db.example:6000/start?sslmode=require"}
+    variables = {"HEADRACE_DATABASE_URI": "postgresql://ada:p%40ss@db.example:6000/start"}
     staging = load_settings("staging", home=tmp_path, variables=variables)
-    expected = "postgresql+asyncpg://ada:p%40ss@db.example:6000/staging_prefect?sslmode=require"
+    expected = "postgresql+asyncpg://ada:p%40ss@db.example:6000/staging_prefect"
     assert postgres.database_uri(staging, postgres.PREFECT, scheme="postgresql+asyncpg") == expected
-    assert postgres.admin_uri(staging) == "postgresql://ada:p%40ss@db.example:6000/start?sslmode=require"
+    assert postgres.admin_uri(staging) == "postgresql://ada:p%40ss@db.example:6000/start"
+
+
+def test_options_of_an_address_that_not_all_clients_understand_are_refused(tmp_path):
+    variables = {"HEADRACE_DATABASE_URI": "postgresql://ada:pass-word@db.example/start?sslmode=verify-full"}
+    staging = load_settings("staging", home=tmp_path, variables=variables)
+    for ask in (postgres.admin_uri, lambda settings: postgres.database_uri(settings, postgres.MLFLOW)):
+        with pytest.raises(ServerError, match="options behind a question mark") as refusal:
+            ask(staging)
+        assert "pass-word" not in str(refusal.value)
+
+
+def test_a_cluster_whose_making_was_killed_is_made_anew():
+    with new_home() as home:
+        staging = configure(home, "staging")
+        half = staging.environment_home / ".postgres.building"
+        half.mkdir()
+        (half / "PG_VERSION").write_text("15")
+        assert postgres.ensure_cluster(staging)
+        assert not half.exists()
+        assert (postgres.cluster_folder(staging) / "global").is_dir()
+        assert not postgres.ensure_cluster(staging)
 
 
 def test_a_database_that_is_away_is_a_sentence_without_a_password(tmp_path):

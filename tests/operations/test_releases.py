@@ -36,6 +36,15 @@ def test_it_stays_when_the_clone_is_gone(tmp_path, clone):
     assert git.read_commit(tmp_path / "pulled") == commit
 
 
+def test_a_shallow_clone_makes_no_release(tmp_path, clone):
+    commit_file(clone, "code.py", "answer = 43\n")
+    git.read(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{clone}", str(tmp_path / "shallow"))
+    commit = git.read_commit(clone)
+    with pytest.raises(DeployError, match="is a shallow clone.*git fetch --unshallow"):
+        releases.build_clone(tmp_path / "home", tmp_path / "shallow", commit)
+    assert not (tmp_path / "home" / "releases" / commit).exists()
+
+
 @pytest.mark.parametrize("edit", ["file", "commit"])
 def test_a_release_that_somebody_edited_is_refused(tmp_path, clone, edit):
     commit = git.read_commit(clone)

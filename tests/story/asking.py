@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 
-from headrace.registry import versions
+from headrace.registry import approvals, versions
 from headrace.settings import ROOT
 from operations import supervisor
 from tests.operations.environment import PATIENCE_SECONDS, deploy_file, environment, prefect_api, run_verb
@@ -65,6 +65,8 @@ def kill(bench, *services):
 def answer(bench, verb, version, *, by="ada", reason="good"):
     """What `make approve` or `make reject` says."""
     arguments = ["--use-case", bench.case.name, "--version", str(version.number), "--by", by, "--reason", reason]
+    request = approvals.read_request(bench.settings, bench.case, version=version)
+    arguments += ["--evidence", request.evidence_hash] if request else []
     said = run_verb(bench.settings, "-m", "flows", verb, *arguments)
     return said.stdout + said.stderr
 

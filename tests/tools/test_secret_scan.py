@@ -40,6 +40,14 @@ def test_a_planted_credential_is_found_and_not_repeated(clone, name, capsys):
     assert not any(word in said for word in ("wJalrXUtn", "MIIBOgIBAAJBAK", "hunter2"))
 
 
+def test_neither_a_comment_nor_another_encoding_hides_one(clone, capsys):
+    (clone / "cloud.ini").write_text(PLANTED["cloud.ini"].rstrip() + "  # pragma: allow" + "list secret\n")
+    assert scan(clone) == 1
+    (clone / "cloud.ini").write_text(PLANTED["cloud.ini"], encoding="utf-16")
+    assert scan(clone) == 1
+    assert "Not UTF-8 text" in capsys.readouterr().err
+
+
 def test_what_was_looked_at_is_known_wherever_it_stands_but_nothing_else_is(clone):
     (clone / "cloud.ini").write_text(PLANTED["cloud.ini"])
     assert scan(clone, "--accept") == 0
