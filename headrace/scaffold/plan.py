@@ -177,9 +177,8 @@ def _check_time(table: Table, time: str) -> Table:
     if column.dtype == pl.Int64 and (column.drop_nulls().is_between(1000, 9999)).all():
         raise UseCaseError(f"TIME={time} holds years; a row needs a date or an instant: write one, for example 2013-07-01")
     if column.dtype not in (pl.Date, INSTANT):
-        raise UseCaseError(
-            f"TIME={time} is {column.dtype}, expected dates or instants such as 2026-05-31 or 2026-05-31T10:00:00Z; {_offer_times(table)}"
-        )
+        came = "text of no one format" if column.dtype == pl.String else column.dtype
+        raise UseCaseError(f"TIME={time} is {came}, expected dates or instants such as 2026-05-31 or 2026-05-31T10:00:00Z; {_offer_times(table)}")
     if column.null_count() > _MOST_ODD * column.len():
         raise UseCaseError(
             f"TIME={time} is empty in {column.null_count()} of {column.len()} rows; a row without an instant cannot be placed: fill or remove them"

@@ -3,6 +3,7 @@
 Text becomes numbers, flags, dates or instants only where every value is one. Names become lower case with underscores.
 """
 
+import codecs
 import csv
 import io
 import re
@@ -110,11 +111,11 @@ def read_table(path: Path) -> Table:
 
 
 def _read(path: Path) -> pl.DataFrame:
-    is_delta = (path / "_delta_log").is_dir()
-    if not is_delta and not path.is_file():
-        raise SourceError(f"FROM={path} is neither a file nor a Delta table; name a .csv, .parquet or .jsonl file, or a folder with _delta_log")
     suffix = path.suffix.lower()
     try:
+        is_delta = (path / "_delta_log").is_dir()
+        if not is_delta and not path.is_file():
+            raise SourceError(f"FROM={path} is neither a file nor a Delta table; name a .csv, .parquet or .jsonl file, or a folder with _delta_log")
         if is_delta:
             return pl.read_delta(str(path))
         if suffix in (".csv", ".tsv", ".txt"):
@@ -131,9 +132,7 @@ def _read(path: Path) -> pl.DataFrame:
         raise SourceError(f"{path} has a _delta_log but is no Delta table that can be read; export it again, or name a .parquet file") from error
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         # Without its cause: Polars quotes the row it stopped at.
-        raise SourceError(
-            f"{path} is no complete {suffix[1:] or 'Delta'} {'table' if is_delta else 'file'}; it was cut off or is of another kind: export it again"
-        ) from None
+        raise SourceError(f"{path} is no complete {suffix[1:] or 'Delta'} file; it was cut off or is of another kind: export it again") from None
     raise SourceError(f"{path} is a {path.suffix or 'file without a suffix'}; expected .csv, .parquet, .jsonl or a Delta table: export it as one")
 
 
@@ -142,9 +141,15 @@ def _read_csv(path: Path) -> pl.DataFrame:
     try:
         text = path.read_bytes().decode("utf-8-sig").rstrip("\r\n") + "\n"
     except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not UTF-8 text (byte {error.start}); export it as UTF-8, or convert it: iconv -f latin1 -t utf-8") from error
+        encoding = "utf-16" if error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "latin1"
+        raise SourceError(
+            f"{path} is not UTF-8 text (byte {error.start}); export it as UTF-8, or convert it: iconv -f {encoding} -t utf-8"
+        ) from error
     if not text.strip():
         raise SourceError(f"{path} is empty; expected a header and at least one row: export it again")
+    if "\n" not in text[:-1]:
+        # As spreadsheets on old Macs end lines.
+        text = text.replace("\r", "\n")
     header = text.partition("\n")[0]
     separator = max(_SEPARATORS, key=header.count)
     try:
@@ -157,7 +162,10 @@ def _read_csv(path: Path) -> pl.DataFrame:
         raise SourceError(f"{path} has {wrong[1]} of {len(names)} fields in data row {wrong[0]}; a separator is not quoted, or it was cut off")
     if repeated := sorted({show_name(name) or "without a name" for name in names if names.count(name) > 1}):
         raise SourceError(f"{path} has the column {', '.join(repeated)} more than once; give each its own name")
-    return pl.read_csv(text.encode(), separator=separator, infer_schema=False, null_values=list(MISSING))
+    rows = pl.read_csv(text.encode(), separator=separator, infer_schema=False, null_values=list(MISSING))
+    # Polars leaves a doubled quote in a name doubled.
+    rows.columns = names
+    return rows
 
 
 def _build_names(columns: Sequence[str]) -> dict[str, str]:
@@ -223,7 +231,7 @@ def _type_text(column: pl.Series, notes: list[str]) -> pl.Series:
     for parse in (_parse_integers, _parse_numbers, _parse_flags):
         if (parsed := parse(values)) is not None:
             return _type_floats(parsed, notes) if parsed.dtype == pl.Float64 else parsed
-    if known.str.contains(_DECIMAL_COMMA).all() and not known.str.contains(_THOUSANDS).all():
+    if known.str.contains(",", literal=True).any() and known.str.contains(_DECIMAL_COMMA).all() and not known.str.contains(_THOUSANDS).all():
         notes.append(f"`{values.name}` is read with a decimal comma: 1,5 is one and a half.")
         return values.str.replace(",", ".", literal=True).cast(pl.Float64)
     if (parsed := _parse_times(values, notes)) is not None:

@@ -4,7 +4,7 @@ import difflib
 import fcntl
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ _MADE = "Made by `make use-case`"
 
 
 @contextmanager
-def hold(root: Path) -> Iterator[None]:
+def hold(root: Path) -> Generator[None]:
     """Let one run at a time write into a clone; another one waits. The lock goes with the process."""
     root.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(root, os.O_RDONLY)
