@@ -189,9 +189,11 @@ def _type_column(column: pl.Series, notes: list[str]) -> pl.Series:
     if isinstance(kind, pl.Datetime):
         if kind.time_zone is None:
             notes.append(f"`{column.name}` has no time zone and is taken as UTC.")
-            return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-        return column.cast(pl.Datetime("us", kind.time_zone)).dt.convert_time_zone("UTC")
-    if kind in (pl.Boolean, pl.Date):
+            return _drop_far(column, notes).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        return _drop_far(column, notes).cast(pl.Datetime("us", kind.time_zone)).dt.convert_time_zone("UTC")
+    if kind == pl.Date:
+        return _drop_far(column, notes)
+    if kind == pl.Boolean:
         return column
     if kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum):
         return _type_text(column.cast(pl.String), notes)
@@ -200,6 +202,14 @@ def _type_column(column: pl.Series, notes: list[str]) -> pl.Series:
     named = type(kind).__name__
     way_out = _WAYS_OUT.get(named, "it is no single value: flatten it into columns of its own before it is read")
     raise SourceError(f"column {column.name} is {named}, expected text, numbers, yes and no, dates or instants; {way_out}")
+
+
+def _drop_far(column: pl.Series, notes: list[str]) -> pl.Series:
+    """Dates or instants of years that a date can have (1 to 9999); others are missing, which is said."""
+    is_far = column.dt.year().is_between(1, 9999).not_().fill_null(True) & column.is_not_null()
+    if is_far.any():
+        notes.append(f"`{column.name}` lies in no year from 1 to 9999 in {is_far.sum()} rows; there it is taken as missing.")
+    return column.set(is_far, None)
 
 
 def _type_integers(column: pl.Series, notes: list[str]) -> pl.Series:

@@ -131,6 +131,15 @@ def test_a_column_of_another_kind_is_a_sentence(tmp_path, value, says):
         read_table(path)
 
 
+@pytest.mark.parametrize("kind", [pl.Datetime("ms"), pl.Datetime("ms", "Europe/Berlin"), pl.Date()])
+def test_a_date_beyond_all_years_is_missing_and_said(tmp_path, kind):
+    far = pl.Series([2**31 - 1 if kind == pl.Date else 2**60, 0]).cast(pl.Int32 if kind == pl.Date else pl.Int64).cast(kind)
+    pl.DataFrame({"x": far}).write_parquet(tmp_path / "a.parquet")
+    table = read_table(tmp_path / "a.parquet")
+    assert table.rows["x"].is_null().to_list() == [True, False]
+    assert "no year from 1 to 9999 in 1 rows" in " ".join(table.notes)
+
+
 def test_lines_and_names_are_read_as_they_were_meant(tmp_path):
     assert read_text(tmp_path, "a,b\r1,2\r").rows.row(0) == (1, 2)
     assert read_text(tmp_path, "a,b\n1,2\n\n\n").rows.height == 1
