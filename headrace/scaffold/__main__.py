@@ -13,10 +13,10 @@ from pathlib import Path
 import polars as pl
 
 from headrace.errors import HeadraceError, UseCaseError
-from headrace.scaffold.plan import Plan, Question, build_plan
+from headrace.scaffold.plan import Plan, Question, build_plan, check_name
 from headrace.scaffold.reading import INSTANT, Table, read_table
 from headrace.scaffold.render import render_files
-from headrace.scaffold.writing import PATCH, build_patch, land, write_files
+from headrace.scaffold.writing import PATCH, build_patch, check_free, find_feed, hold, land, write_files
 from headrace.settings import ROOT
 
 _WANTED = ("name", "from", "label", "time", "key")
@@ -46,12 +46,27 @@ def _make(options: dict[str, str], *, root: Path) -> None:
     table = read_table(source)
     _say(f"  {table.rows.height:,} rows, {table.rows.width} columns in {time.monotonic() - began:.1f} s")
     _check_complete(options, table)
+    check_name(options["name"])
+    try:
+        with hold(root):
+            _plan_and_write(options, table, source=source, root=root, began=began)
+    except OSError as error:
+        raise UseCaseError(
+            f"{error.filename or root} cannot be written: {error.strerror or error}; make room or ask for the right, then again"
+        ) from error
+
+
+def _plan_and_write(options: dict[str, str], table: Table, *, source: Path, root: Path, began: float) -> None:
+    asked = {name: options[name] for name in ("name", "label", "time", "key")}
+    question = Question(source=source, feed=find_feed(options["name"], root=root), **asked)
     _say("measuring every column against the label")
-    plan = build_plan(Question(name=options["name"], source=source, label=options["label"], time=options["time"], key=options["key"]), table)
+    plan = build_plan(question, table)
     files = render_files(plan)
+    check_free(files, root=root)
     patch = build_patch(files, root=root)
-    written = write_files(files, root=root)
+    # The rows first: a use case without rows would be half of one, rows without it are only a file.
     landed = land(plan, folder=root / "landing" / plan.name, source=source)
+    written = write_files(files, root=root)
     _say(_describe(plan, written=len(written), landed=landed.relative_to(root), seconds=time.monotonic() - began))
     if patch:
         path = root / "landing" / plan.name / PATCH
@@ -62,10 +77,12 @@ def _make(options: dict[str, str], *, root: Path) -> None:
 
 def _check_complete(options: dict[str, str], table: Table) -> None:
     """Ask for what is missing, and say what the table offers for it."""
+    if all(options[name] for name in _WANTED):
+        return
     rows = table.rows
     pairs = [name for name in rows.columns if rows[name].drop_nulls().n_unique() == 2]
     times = [name for name, kind in rows.schema.items() if kind in (INSTANT, pl.Date)]
-    unique = [name for name in rows.columns if rows[name].n_unique() == rows.height]
+    unique = [name for name in rows.columns if rows.schema[name] in (pl.String, pl.Int64) and rows[name].drop_nulls().n_unique() == rows.height]
     offers = {
         "name": "a name for the use case, lower case; for example NAME=churn",
         "label": f"the column to predict; with two values: {_join(pairs)}",

@@ -1,6 +1,7 @@
 """The contracts of a generated use case, as the YAML that a person would write: one line per column, flow style."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,13 @@ _UNITS = {
 }
 UNKNOWN_UNIT = "to review"
 
+# Words that YAML takes for true, false or nothing, and texts that it takes as they are.
+_YAML_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.,;()-]*(?: [A-Za-z0-9_.,;()-]+)*")
+
+# JSON leaves these as they are; YAML refuses them, or folds them into a space.
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Promise:
@@ -51,13 +59,19 @@ class Promise:
 
     def render(self) -> str:
         """The YAML."""
-        head = [f"table: {self.table}", "version: 1", f"description: {self.description}", f"grain: {self.grain}", f"owner: {self.owner}", "columns:"]
-        return "\n".join([*head, *(f"  {name}: {_flow(promise)}" for name, promise in self.columns.items()), *self.tail]) + "\n"
+        head = [f"table: {self.table}", "version: 1", f"description: {plain(self.description)}", f"grain: {plain(self.grain)}"]
+        head += [f"owner: {self.owner}", "columns:"]
+        return "\n".join([*head, *(f"  {plain(name)}: {_flow(promise)}" for name, promise in self.columns.items()), *self.tail]) + "\n"
 
 
 def describe_columns(rows: pl.DataFrame, names: Mapping[str, str], roles: Roles) -> dict[str, dict[str, Any]]:
     """A promise for every column of the table, as it was seen: types, nulls, units, values and ranges."""
     return {name: _describe(rows[name], names[name], roles) for name in rows.columns}
+
+
+def plain(text: str) -> str:
+    """A text as a person writes it in YAML: without quotes where it cannot be taken for anything else."""
+    return text if _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS else _quote(text)
 
 
 def guess_unit(name: str) -> str:
@@ -76,10 +90,13 @@ def _describe(column: pl.Series, original: str, roles: Roles) -> dict[str, Any]:
     promise: dict[str, Any] = {"type": type_name(column.dtype), "nullable": not is_named and (column.null_count() > 0 or name == roles.label)}
     if column.dtype == pl.Datetime("us", "UTC"):
         promise["unit"] = "UTC"
-    elif column.dtype.is_numeric() and not is_named and name != roles.label:
+    elif column.dtype.is_numeric() and name == roles.label:
+        promise["unit"] = "flag"
+    elif column.dtype.is_numeric() and not is_named:
         promise["unit"] = guess_unit(name)
-        promise["range"] = _widen(column)
-    elif column.dtype == pl.String and (values := list_values(column)) is not None:
+        if name not in roles.personal:
+            promise["range"] = _widen(column)
+    elif column.dtype == pl.String and name not in roles.personal and (values := list_values(column)) is not None:
         promise["allowed"] = values
     if not is_named:
         # Seen once is no law of nature: what breaks it is counted, and a person decides whether it is refused.
@@ -119,4 +136,9 @@ def _flow(promise: Mapping[str, Any]) -> str:
 def _value(key: str, value: Any) -> str:
     if key in ("type", "severity", "pii"):
         return str(value)
-    return json.dumps(value, ensure_ascii=False)
+    return _quote(value)
+
+
+def _quote(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)

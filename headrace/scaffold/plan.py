@@ -1,5 +1,6 @@
 """All that is decided about a use case before a file is written: what the columns are, windows, bars, and what a person must check."""
 
+import keyword
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from headrace.errors import UseCaseError
-from headrace.scaffold.reading import INSTANT, Table
-from headrace.scaffold.roles import Feature, Roles, build_target, feature_values, find_roles
+from headrace.scaffold.reading import INSTANT, Table, show_name
+from headrace.scaffold.roles import Feature, Roles, build_target, feature_values, find_personal, find_roles, list_values
 from headrace.scaffold.together import SUSPICIOUS_AUC, measure_together
 from headrace.scaffold.windows import Windows, choose_windows
 from headrace.use_case import NAME
@@ -26,6 +27,18 @@ _LEAST_TELLING = 0.52
 # Share of newer values within the range of the older ones from which on a number does not run with time.
 _STEADY_SHARE = 0.9
 
+# Rows before the windows that judge and tune, and rows in the one that judges: fewer make no model and no comparison.
+_LEAST_TRAINED, _LEAST_JUDGED = 100, 50
+
+# Years that an instant may lie in; others are stand-ins for "unknown" (9999-12-31) or were written with two digits.
+_YEARS = (1800, 2200)
+
+# A name is part of lines, paths and table names; a value of the label is part of a line.
+_LONGEST_NAME, _LONGEST_VALUE = 30, 30
+
+# Names shown in a sentence.
+_MOST_SHOWN = 20
+
 # A category of few values can be guarded value by value.
 _MOST_SLICES = 10
 
@@ -37,6 +50,7 @@ class Question:
     Attributes:
         name: Name of the use case.
         source: The table's path.
+        feed: Noun of the tables of a use case that is there already; None: named after the file.
         label: Column to predict, as the file or the new name has it.
         time: Column of the row's instant.
         key: Column that identifies a row.
@@ -47,6 +61,7 @@ class Question:
     label: str
     time: str
     key: str
+    feed: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +107,7 @@ def build_plan(question: Question, table: Table) -> Plan:
     Raises:
         UseCaseError: A column is not there or cannot be what it is said to be, or there are too few rows; the sentence says what would do.
     """
-    if not NAME.fullmatch(question.name):
-        raise UseCaseError(f"NAME={question.name} is not lower case letters, digits and underscores; for example NAME=churn")
+    check_name(question.name)
     label, time, key = (_find(table, name, value) for name, value in (("LABEL", question.label), ("TIME", question.time), ("KEY", question.key)))
     if len({label, time, key}) < 3:
         raise UseCaseError("LABEL, TIME and KEY must be three columns; one was named twice")
@@ -102,18 +116,19 @@ def build_plan(question: Question, table: Table) -> Plan:
     repeated = _count_repeated(timed, key)
     roles = find_roles(timed, label=label, key=key, time=time)
     if not roles.features:
-        raise UseCaseError(f"no column is left that could predict {label}: {'; '.join(f'{name}: {why}' for name, why in roles.left_out.items())}")
+        reasons = _show([f"{name}: {why}" for name, why in roles.left_out.items()], by="; ")
+        raise UseCaseError(f"no column is left that could predict {label}: {reasons or 'the table has LABEL, TIME and KEY only'}")
     rows = timed.rows
     labelled = rows.filter(pl.col(label).is_not_null())
     windows = choose_windows(labelled[time])
     first = labelled.filter(pl.col(time) < windows.ticks[0]).height
-    judged = labelled.filter(pl.col(time).is_between(windows.ticks[0] - windows.holdout, windows.ticks[0], closed="left")).height
+    judged = _check_windows(labelled, windows, time=time, label=label)
     return Plan(
         name=question.name,
-        title=f"Is {label.replace('_', ' ')} {str(roles.positive).lower()}?",
+        title=f"Is {label.replace('_', ' ')} {roles.positive_text}?",
         owner="to-review@example.org",
-        origin=question.source.name,
-        feed=_name_feed(question),
+        origin=show_name(question.source.resolve().name),
+        feed=question.feed or _name_feed(question),
         table=timed,
         roles=roles,
         windows=windows,
@@ -129,8 +144,31 @@ def build_plan(question: Question, table: Table) -> Plan:
 def _find(table: Table, what: str, name: str) -> str:
     found = table.find(name)
     if found is None:
-        raise UseCaseError(f"{what}={name} is no column of the table; it has {', '.join(table.names.values())}")
+        raise UseCaseError(f"{what}={name} is no column of the table; it has {_show([show_name(old) for old in table.names.values()])}")
     return found
+
+
+def _show(names: Sequence[str], *, by: str = ", ") -> str:
+    """Names in a sentence; the first of them where they are many."""
+    more = f"{by}and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
+    return by.join(names[:_MOST_SHOWN]) + more
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be one of a package and of tables.
+
+    Raises:
+        UseCaseError: It is not lower case, digits and underscores, too long, or taken.
+    """
+    if not NAME.fullmatch(name):
+        raise UseCaseError(f"NAME={show_name(name)} is not lower case letters, digits and underscores; for example NAME=churn")
+    if len(name) > _LONGEST_NAME:
+        raise UseCaseError(f"NAME={show_name(name)} has {len(name)} letters, at most {_LONGEST_NAME} fit into names of tables and files; shorten it")
+    if keyword.iskeyword(name) or name == "metrics":
+        what = "a word of Python" if keyword.iskeyword(name) else "the name of the platform's own tables"
+        raise UseCaseError(
+            f"NAME={name} is {what}, so no use case can be called so; for example NAME={name}_{'case' if what[0] == 'a' else 'of_mine'}"
+        )
 
 
 def _check_time(table: Table, time: str) -> Table:
@@ -139,12 +177,16 @@ def _check_time(table: Table, time: str) -> Table:
     if column.dtype == pl.Int64 and (column.drop_nulls().is_between(1000, 9999)).all():
         raise UseCaseError(f"TIME={time} holds years; a row needs a date or an instant: write one, for example 2013-07-01")
     if column.dtype not in (pl.Date, INSTANT):
-        raise UseCaseError(
-            f"TIME={time} is {column.dtype}, expected dates or instants such as 2026-05-31 or 2026-05-31T10:00:00Z; {_offer_times(table)}"
-        )
+        came = "text of no one format" if column.dtype == pl.String else column.dtype
+        raise UseCaseError(f"TIME={time} is {came}, expected dates or instants such as 2026-05-31 or 2026-05-31T10:00:00Z; {_offer_times(table)}")
     if column.null_count() > _MOST_ODD * column.len():
         raise UseCaseError(
             f"TIME={time} is empty in {column.null_count()} of {column.len()} rows; a row without an instant cannot be placed: fill or remove them"
+        )
+    odd = column.len() - column.null_count() - int(column.dt.year().is_between(*_YEARS).sum())
+    if odd:
+        raise UseCaseError(
+            f"TIME={time} lies before {_YEARS[0]} or after {_YEARS[1]} in {odd} rows; empty such values, or write the year with four digits"
         )
     rows = table.rows.filter(pl.col(time).is_not_null()).with_columns(pl.col(time).cast(INSTANT))
     notes = [*table.notes, *([f"{column.null_count()} rows without {time} are left out: they cannot be placed."] if column.null_count() else [])]
@@ -153,19 +195,43 @@ def _check_time(table: Table, time: str) -> Table:
 
 def _offer_times(table: Table) -> str:
     times = [name for name, kind in table.rows.schema.items() if kind in (pl.Date, INSTANT)]
-    return f"columns that are: {', '.join(times)}" if times else "no column of the table is"
+    return f"columns that are: {_show(times)}" if times else "no column of the table is"
 
 
 def _check_label(table: Table, label: str) -> None:
     known = table.rows[label].drop_nulls()
     values = known.unique()
+    if known.dtype not in (pl.String, pl.Int64, pl.Float64, pl.Boolean):
+        raise UseCaseError(f"LABEL={label} is {known.dtype}, expected two values such as yes and no; add a column that asks one question about it")
     if known.len() < LEAST_ROWS:
         raise UseCaseError(f"{known.len()} rows have a value of {label}, at least {LEAST_ROWS} are needed to train on some and judge on others")
     if values.len() == 1:
         raise UseCaseError(f"LABEL={label} has one value only; there is nothing to tell apart")
     if values.len() > 2:
-        some = ", ".join(str(value) for value in values.sort().head(5).to_list()) if known.dtype == pl.String else f"{values.len()} different values"
+        # Only values that many rows share are shown: others may be names.
+        listed = list_values(known) if known.dtype == pl.String and label not in find_personal(table.rows.select(label)) else None
+        some = f"{values.len()} different values" if listed is None or len(listed) > _MOST_SLICES else show_name(", ".join(listed))
         raise UseCaseError(f"LABEL={label} must have two values, such as yes and no; it has {some}. Add a column that asks one question about it")
+    if known.dtype == pl.String and (known.str.len_chars() > _LONGEST_VALUE).any():
+        raise UseCaseError(f"LABEL={label} has a value of more than {_LONGEST_VALUE} letters, expected short ones; write yes and no instead")
+
+
+def _check_windows(labelled: pl.DataFrame, windows: Windows, *, time: str, label: str) -> int:
+    """How many labelled rows judge the first model; refuses a table whose instants cannot be divided into windows."""
+    start = windows.ticks[0] - windows.holdout
+    judged = labelled.filter(pl.col(time).is_between(start, windows.ticks[0], closed="left"))
+    trained = labelled.filter(pl.col(time) < start - windows.validation)
+    if trained.height < _LEAST_TRAINED or judged.height < _LEAST_JUDGED:
+        raise UseCaseError(
+            f"TIME={time} has {labelled[time].n_unique()} different instants, which leave {trained.height} rows to train on (at least "
+            f"{_LEAST_TRAINED} are needed) and {judged.height} to judge on (at least {_LEAST_JUDGED}); name a column whose instants lie further apart"
+        )
+    if min(trained[label].n_unique(), judged[label].n_unique()) < 2:
+        raise UseCaseError(
+            f"LABEL={label} has one value only in the {trained.height} rows to train on or in the {judged.height} to judge on; "
+            "the rarer value is too rare, or came up later: deliver more rows with it, or rows of another time"
+        )
+    return judged.height
 
 
 def _count_repeated(table: Table, key: str) -> int:
@@ -173,7 +239,9 @@ def _count_repeated(table: Table, key: str) -> int:
     if column.dtype not in (pl.String, pl.Int64):
         raise UseCaseError(f"KEY={key} is {column.dtype}; a key is text or a whole number: {_offer_keys(table)}")
     if column.null_count():
-        raise UseCaseError(f"KEY={key} is empty in {column.null_count()} of {column.len()} rows; {_offer_keys(table)}")
+        raise UseCaseError(
+            f"KEY={key} is empty in {column.null_count()} of {column.len()} rows; fill it in or remove those rows; {_offer_keys(table)}"
+        )
     repeated = column.len() - column.n_unique()
     if repeated > _MOST_ODD * column.len():
         raise UseCaseError(f"KEY={key} repeats in {repeated:,} of {column.len():,} rows, so it does not identify them; {_offer_keys(table)}")
@@ -182,16 +250,17 @@ def _count_repeated(table: Table, key: str) -> int:
 
 def _offer_keys(table: Table) -> str:
     unique = [
-        name for name in table.rows.columns if table.rows[name].dtype in (pl.String, pl.Int64) and table.rows[name].n_unique() == table.rows.height
+        name
+        for name, kind in table.rows.schema.items()
+        if kind in (pl.String, pl.Int64) and not table.rows[name].has_nulls() and table.rows[name].n_unique() == table.rows.height
     ]
-    return (
-        f"columns without a repeated value: {', '.join(unique)}" if unique else "no column is without a repeated value: number the rows in the export"
-    )
+    return f"columns without a repeated value: {_show(unique)}" if unique else "no column is without a repeated value: number the rows in the export"
 
 
 def _name_feed(question: Question) -> str:
-    noun = re.sub(r"[^a-z0-9]+", "_", question.source.stem.lower()).strip("_")
-    return noun if noun and noun[0].isalpha() and noun != question.name else "rows"
+    noun = re.sub(r"[^a-z0-9]+", "_", question.source.resolve().stem.lower())[:_LONGEST_NAME].strip("_")
+    # A table of that ending is one of refused rows.
+    return noun if noun and noun[0].isalpha() and noun != question.name and not f"_{noun}".endswith("_rejected") else "rows"
 
 
 def _choose_baseline(rows: pl.DataFrame, features: Sequence[Feature], *, time: str) -> dict[str, float | None]:

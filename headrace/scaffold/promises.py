@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.scaffold.contracts import Promise, describe_columns, guess_unit
+from headrace.scaffold.contracts import Promise, describe_columns, guess_unit, plain
 from headrace.scaffold.plan import Plan
 from headrace.scaffold.roles import Feature
 
@@ -58,7 +58,7 @@ def _promise_bronze(plan: Plan, columns: Columns) -> Promise:
 
 def _promise_silver(plan: Plan, columns: Columns) -> Promise:
     # The newest row of a key counts, so a row that comes again with its label takes the old one's place.
-    key = f"key: {{columns: [{plan.roles.key}], on_repeat: update}}"
+    key = f"key: {{columns: [{plain(plan.roles.key)}], on_repeat: update}}"
     return Promise(
         table=f"silver.{plan.name}_{plan.feed}",
         description=f"Rows of {plan.origin} that keep their promises. Ranges and values are those that were seen, to be reviewed.",
@@ -142,7 +142,7 @@ def _promise_feature(feature: Feature, plan: Plan) -> dict[str, Any]:
 
 
 def _promise_probability(plan: Plan) -> dict[str, Any]:
-    what = f"Probability that {plan.roles.label} is {plan.roles.positive}."
+    what = f"Probability that {plan.roles.label} is {plan.roles.positive_text}."
     return {"type": "float64", "nullable": False, "unit": "fraction", "range": [0, 1], "description": what}
 
 
@@ -151,11 +151,11 @@ def _key(plan: Plan, columns: Columns) -> Columns:
 
 
 def _once(plan: Plan) -> str:
-    return f"key: {{columns: [{plan.roles.key}], on_repeat: reject}}"
+    return f"key: {{columns: [{plain(plan.roles.key)}], on_repeat: reject}}"
 
 
 def _life(plan: Plan) -> tuple[str, ...]:
-    return ("freshness_hours: null", "retention_days: 1825", f"subject_key: {plan.roles.subject or 'null'}")
+    return ("freshness_hours: null", "retention_days: 1825", f"subject_key: {plain(plan.roles.subject) if plan.roles.subject else 'null'}")
 
 
 def _leave_out(promise: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The files of a use case as text: Python from templates, contracts from promises. The same plan writes the same bytes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -16,13 +15,16 @@ from headrace.scaffold.roles import LEAK_AUC
 from headrace.scaffold.together import SUSPICIOUS_AUC
 
 _TEMPLATES = Path(__file__).parent / "templates"
+# What a tuple may take of a line of 150, behind its name.
+_LINE = 120
+
 _MODULES = ("__init__", "refine", "label", "features", "training", "policy", "subset")
 
 
 def render_files(plan: Plan) -> dict[Path, str]:
     """Every file of the use case, by its path below the root of the clone."""
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - Python, not HTML
-    environment.filters |= {"span": _span, "tuple": _tuple}
+    environment.filters |= {"span": _span, "tuple": _tuple, "literal": literal, "prose": _prose, "number": _number}
     values = _build_values(plan)
     folder = Path("use_cases") / plan.name
     files = {folder / f"{module}.py": environment.get_template(f"{module.strip('_')}.py.j2").render(values) for module in _MODULES}
@@ -48,10 +50,9 @@ def _build_values(plan: Plan) -> dict[str, Any]:
         "windows": plan.windows,
         "first_share": "60 %",
         "row_count": rows.height,
-        "label_sentence": f"`{roles.label}` is {json.dumps(roles.positive) if isinstance(roles.positive, str) else roles.positive}, "
-        f"as it was for {roles.label_rate:.1%} of the labelled rows.",
+        "label_sentence": f"`{roles.label}` is {plan.roles.positive_text}, as it was for {roles.label_rate:.1%} of the labelled rows.",
         "label_expression": _label_expression(plan),
-        "label_description": f"{roles.label} is {roles.positive}. Rows without a value have no label yet.".replace('"', "'"),
+        "label_description": f"{roles.label} is {plan.roles.positive_text}. Rows without a value have no label yet.",
         "left_out": roles.left_out,
         "request_columns": {name: _polars(rows.schema[name]) for name in columns},
         "ages": ages,
@@ -76,7 +77,7 @@ def _build_values(plan: Plan) -> dict[str, Any]:
 def _label_expression(plan: Plan) -> str:
     if plan.table.rows.schema[plan.roles.label] == pl.Boolean:
         return "pl.col(NAME).cast(pl.Float64)"
-    return f"(pl.col(NAME) == {json.dumps(plan.roles.positive)}).cast(pl.Float64)"
+    return f"(pl.col(NAME) == {literal(plan.roles.positive)}).cast(pl.Float64)"
 
 
 def _span(span: timedelta) -> str:
@@ -87,8 +88,32 @@ def _span(span: timedelta) -> str:
 
 
 def _tuple(names: Sequence[str]) -> str:
-    """A tuple of strings on one line, as the formatter leaves it."""
-    return f"({', '.join(map(json.dumps, names))}{',' if len(names) == 1 else ''})"
+    """A tuple of strings as the formatter leaves it: on one line, or one line each."""
+    line = f"({', '.join(map(literal, names))}{',' if len(names) == 1 else ''})"
+    return line if len(line) <= _LINE else "(\n" + "".join(f"        {literal(name)},\n" for name in names) + "    )"
+
+
+def literal(value: str | float) -> str:
+    """A value as Python, as the formatter leaves it: it may be anything that stood in a file."""
+    if not isinstance(value, str):
+        return repr(value)
+    return repr(value) if '"' in value and value.count('"') > value.count("'") else _double(value)
+
+
+def _double(text: str) -> str:
+    # Behind a quote that is not escaped, `repr` chooses the other kind; its own escapes stay.
+    body = repr(f"{text}'\"")[1:-4].replace("\\'", "'")
+    return '"' + body.replace('"', '\\"') + '"'
+
+
+def _number(value: float | None) -> str:
+    """A number as Python, as the formatter leaves it: 1e16 without its plus."""
+    return repr(value).replace("e+", "e")
+
+
+def _prose(text: str) -> str:
+    """A text from a file inside of a docstring: nothing in it ends the docstring or escapes from it."""
+    return repr(text)[1:-1].replace("\\'", "'").replace("\\", "/").replace('"', "'")
 
 
 def _polars(kind: pl.DataType) -> str:

@@ -66,7 +66,7 @@ class Roles:
     """
 
     label: str
-    positive: str | bool | int
+    positive: str | float
     label_rate: float
     key: str
     time: str
@@ -74,6 +74,13 @@ class Roles:
     left_out: Mapping[str, str]
     personal: Sequence[str]
     subject: str | None
+
+    @property
+    def positive_text(self) -> str:
+        """The value that is predicted, in words."""
+        if isinstance(self.positive, str):
+            return self.positive
+        return str(self.positive).lower() if isinstance(self.positive, bool) else f"{self.positive:g}"
 
 
 def find_personal(rows: pl.DataFrame) -> list[str]:
@@ -87,10 +94,12 @@ def find_personal(rows: pl.DataFrame) -> list[str]:
     return [name for name in rows.columns if _PII_NAMES.search(name) or name in by_value]
 
 
-def choose_positive(labels: pl.Series) -> str | bool | int:
+def choose_positive(labels: pl.Series) -> str | float:
     """The value that a binary label is about: true, 1 or yes; else the rarer one."""
+    if labels.dtype.is_numeric() and labels.eq(1).any():
+        return labels.dtype.to_python()(1)
     counts = dict(labels.drop_nulls().value_counts().iter_rows())
-    for wanted in (True, 1, "yes", "1", "true"):
+    for wanted in (True, "yes", "1", "true"):
         found = [value for value in counts if type(value) is type(wanted) and (value.lower() if isinstance(value, str) else value) == wanted]
         if found:
             return found[0]
@@ -119,7 +128,7 @@ def find_roles(table: Table, *, label: str, key: str, time: str) -> Roles:
         if kind is None:
             left_out[name] = reason
             continue
-        feature = Feature(name=f"{name}_age_days" if kind == "age" else name, column=name, kind=kind, auc=0.5)
+        feature = Feature(name=_name_age(name, rows.columns) if kind == "age" else name, column=name, kind=kind, auc=0.5)
         auc = _measure(measured, feature, time=time)
         if auc <= LEAK_AUC:
             features.append(replace(feature, auc=auc))
@@ -172,7 +181,13 @@ def _find_kind(rows: pl.DataFrame, name: str, *, time: str, is_personal: bool) -
     return "number", ""
 
 
-def build_target(rows: pl.DataFrame, *, label: str, positive: str | bool | int) -> pl.Series:
+def _name_age(name: str, taken: Sequence[str]) -> str:
+    """A name for days since a date, other than the table's own."""
+    wanted = f"{name}_age_days"
+    return next(found for found in (wanted, *(f"{wanted}_{number}" for number in range(2, len(taken) + 3))) if found not in taken)
+
+
+def build_target(rows: pl.DataFrame, *, label: str, positive: str | float) -> pl.Series:
     """1.0 where the label is the value in question, 0.0 where it is the other one, null where there is none."""
     target = pl.when(pl.col(label).is_null()).then(None).otherwise((pl.col(label) == positive).cast(pl.Float64))
     return rows.select(target.alias("_label")).to_series()

@@ -1,6 +1,6 @@
 """A person's file becomes typed columns, or a sentence."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
 import pytest
@@ -30,6 +30,9 @@ def read_column(tmp_path, *values):
         (["yes", "No", "null"], pl.Boolean()),
         (["T", "F"], pl.Boolean()),
         (["007", "123"], pl.String()),
+        (["18446744073709551615", "1"], pl.String()),
+        (["31.05.24", "01.06.24"], pl.String()),
+        (["inf", "1.5"], pl.Float64()),
         (["a", "b"], pl.String()),
         (["2024-05-31", "2024-06-01"], pl.Date()),
         (["31.05.2024", "01.06.2024"], pl.Date()),
@@ -89,12 +92,72 @@ def test_names_become_plain_and_stay_apart(tmp_path):
         (b"a,a\n1,2\n", "a.csv", "column a more than once"),
         (b"PAR1", "a.parquet", "no complete parquet file"),
         (b"{", "a.jsonl", "no complete jsonl file"),
+        ("a\n1\n".encode("utf-16"), "a.csv", "iconv -f utf-16"),
+        (b"a,,\n1,2,3\n", "a.csv", "column without a name more than once"),
         (b"x", "a.xlsx", "expected .csv, .parquet, .jsonl or a Delta table"),
     ],
 )
 def test_what_cannot_be_read_is_a_sentence(tmp_path, content, name, says):
     with pytest.raises(SourceError, match=says):
         read_text(tmp_path, content, name)
+
+
+def test_a_decimal_comma_is_read_where_it_can_be_no_thousand(tmp_path):
+    table = read_text(tmp_path, "a;b;c\n1,5;1,500;007,5\n-2;2,000;1,5\n")
+    assert table.rows["a"].to_list() == [1.5, -2.0]
+    assert table.rows["b"].dtype == pl.String
+    assert "`a` is read with a decimal comma" in " ".join(table.notes)
+
+
+def test_infinite_is_missing_and_said(tmp_path):
+    table = read_column(tmp_path, "inf", "1.5", "-inf")
+    assert table.rows["x"].to_list() == [None, 1.5, None]
+    assert "infinite in 2 rows" in " ".join(table.notes)
+
+
+def test_numbers_that_int64_cannot_hold_stay_what_they_are(tmp_path):
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"x": pl.Series([2**64 - 1, 1], dtype=pl.UInt64)}).write_parquet(path)
+    assert read_table(path).rows["x"].to_list() == ["18446744073709551615", "1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [(timedelta(hours=1), "Duration.*of minutes"), (time(10), "since midnight"), (b"x", "Binary.*leave it out")]
+)
+def test_a_column_of_another_kind_is_a_sentence(tmp_path, value, says):
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"x": [value]}).write_parquet(path)
+    with pytest.raises(SourceError, match=says):
+        read_table(path)
+
+
+@pytest.mark.parametrize("kind", [pl.Datetime("ms"), pl.Datetime("ms", "Europe/Berlin"), pl.Date()])
+def test_a_date_beyond_all_years_is_missing_and_said(tmp_path, kind):
+    far = pl.Series([2**31 - 1 if kind == pl.Date else 2**60, 0]).cast(pl.Int32 if kind == pl.Date else pl.Int64).cast(kind)
+    pl.DataFrame({"x": far}).write_parquet(tmp_path / "a.parquet")
+    table = read_table(tmp_path / "a.parquet")
+    assert table.rows["x"].is_null().to_list() == [True, False]
+    assert "no year from 1 to 9999 in 1 rows" in " ".join(table.notes)
+
+
+def test_lines_and_names_are_read_as_they_were_meant(tmp_path):
+    assert read_text(tmp_path, "a,b\r1,2\r").rows.row(0) == (1, 2)
+    assert read_text(tmp_path, "a,b\n1,2\n\n\n").rows.height == 1
+    table = read_text(tmp_path, 'A b,a_b,"q""d"\n1,2,3\n')
+    assert table.find('q"d') == "q_d"
+    assert table.find("a_b") == "a_b_2", "the name in the file counts first"
+
+
+def test_a_suffix_may_be_upper_case_and_a_broken_delta_table_is_a_sentence(tmp_path):
+    assert read_text(tmp_path, "a\n1\n", "A.CSV").rows.height == 1
+    (tmp_path / "delta" / "_delta_log").mkdir(parents=True)
+    with pytest.raises(SourceError, match="no Delta table that can be read"):
+        read_table(tmp_path / "delta")
+
+
+def test_a_path_that_no_file_can_have_is_a_sentence(tmp_path):
+    with pytest.raises(SourceError, match="cannot be read"):
+        read_table(tmp_path / f"{'a' * 300}.csv")
 
 
 def test_a_path_that_is_not_there_is_a_sentence(tmp_path):
