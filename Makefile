@@ -45,7 +45,7 @@ need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(
 .PHONY: help run use-case page quality runs summary tables results up down status ingest refine featurize train promote score monitor \
 	retrain lifecycle approve reject withdraw rollback verify serve drain ui-mlflow ui-prefect reset deploy diff undeploy release s3 \
 	test test-long check lint format types imports docs docs-check ci story bench-lifecycle install verdict drills workflows secrets audit \
-	verify-from-scratch backup restore
+	verify-from-scratch post-verdict backup restore
 
 ##@ Start here
 help: ## List these verbs
@@ -237,6 +237,9 @@ audit: $(DEV) ## No pinned package with a known vulnerability; asks a public dat
 
 verify-from-scratch: $(RUN) ## Staging from nothing in a temporary home: up, verify, verdict, down
 	@tools/verify_from_scratch
+
+post-verdict: ## In a workflow: post the verdict on its request (REQUEST, VERDICT and GH_TOKEN come from the environment)
+	@tools/post_verdict
 
 bench-lifecycle: $(RUN) ## The product against a plain script without Prefect, both cold; ends with their ratio
 	@$(PYTHON) -m benchmarks.lifecycle

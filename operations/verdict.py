@@ -19,6 +19,9 @@ from headrace.verification import Check
 # GitHub shows what a step writes to this file on the page of its run, and the page is linked from the request.
 SUMMARY = "GITHUB_STEP_SUMMARY"
 
+# And hands what a step writes to this one on to the job that posts it; the text between the marks is the value.
+OUTPUT, _END = "GITHUB_OUTPUT", "END-OF-VERDICT"
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Which use case."""
@@ -35,9 +38,10 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     checks = verification.read_checks(settings, case, verified_at=verified_at)
     text = render(settings, case, checks, verified_at=verified_at)
     sys.stdout.write(text)
-    if os.environ.get(SUMMARY):
-        with Path(os.environ[SUMMARY]).open("a", encoding="utf-8") as page:
-            page.write(text)
+    for variable, content in ((SUMMARY, text), (OUTPUT, f"verdict<<{_END}\n{text}{_END}\n")):
+        if os.environ.get(variable):
+            with Path(os.environ[variable]).open("a", encoding="utf-8") as file:
+                file.write(content)
     return 0 if verification.decide_verification(checks).passed else BLOCKED_EXIT_CODE
 
 

@@ -322,6 +322,8 @@ def _list_checks(table: Table, roles: Roles, *, repeated: int) -> list[str]:
         checks.append(f"Looks personal, so it is no feature, and marked in the contracts: {', '.join(roles.personal)}.")
     unknown = [feature.name for feature in roles.features if feature.kind == "number"]
     if unknown:
-        checks.append(f"Units to fill in, in silver and gold: {', '.join(unknown[:8])}{' ...' if len(unknown) > 8 else ''}.")
+        checks.append(
+            f"Units to fill in, in data_contracts/*/silver*.yaml and gold*.yaml: {', '.join(unknown[:8])}{' ...' if len(unknown) > 8 else ''}."
+        )
     checks.append("Owner to fill in: to-review@example.org stands in every contract and in __init__.py.")
     return checks

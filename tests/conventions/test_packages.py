@@ -91,6 +91,11 @@ def test_a_workflow_runs_the_verbs_and_every_action_is_pinned_by_hash(path):
     verbs = re.findall(r"^([a-z0-9-]+):.*## ", read("Makefile"), re.MULTILINE)
     assert [run for run in runs if run.startswith("make ") and run.split()[1] not in verbs] == []
     assert re.findall(r"uses: (?![\w./-]+@[0-9a-f]{40} # v\d)(.+)", text) == []
+    # What may write runs nothing of the request: its code is that of the branch it goes to.
+    writers = {name: job for name, job in workflow["jobs"].items() if "write" in (job.get("permissions") or {}).values()}
+    assert set(writers) <= {"post"}
+    assert all(job["steps"][0]["with"]["ref"] == "${{ github.event.pull_request.base.sha }}" for job in writers.values())
+    assert all(job["permissions"] == {"contents": "read", "pull-requests": "write"} for job in writers.values())
 
 
 @pytest.mark.parametrize("verb", ["ci", "workflows", "secrets"])
