@@ -209,8 +209,10 @@ docs-check: $(DEV) ## docs/reference is what the code says, and every link leads
 # The record says for which commit the checks passed, so it has to be the same one from their begin to their end.
 ifneq ($(filter ci,$(MAKECMDGOALS)),)
 # A record of passed checks says nothing when make goes on after a failure, or the shell picks the tests.
-$(if $(findstring i,$(firstword -$(MAKEFLAGS)))$(findstring k,$(firstword -$(MAKEFLAGS))),$(error make ci stops at the first failure; leave out -i and -k))
-$(if $(PYTEST_ADDOPTS),$(error PYTEST_ADDOPTS would choose which tests make ci runs; unset it))
+short_flags := $(filter-out -%,$(firstword $(MAKEFLAGS)))
+$(if $(findstring i,$(short_flags))$(findstring k,$(short_flags)),$(error make ci stops at the first failure; leave out -i and -k))
+choosing := $(filter -k% -m% --lf --last-failed --sw% --stepwise% --deselect% --ignore% --co% --maxfail%,$(PYTEST_ADDOPTS))
+$(if $(choosing),$(error $(choosing) in PYTEST_ADDOPTS would choose which tests make ci runs; unset it))
 export JUNIT := .venv/junit.xml
 both_reports = --junit "$$JUNIT" --junit "$${JUNIT%.xml}-long.xml"
 begun_at := $(shell git rev-parse HEAD)
