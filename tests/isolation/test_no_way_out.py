@@ -104,6 +104,7 @@ HANDED_A_FOLDER = {
     "models.candidate.write_candidate": "training.build_candidate",
     "models.candidate.write_json": "training.build_candidate",
     "models.training.build_candidate": "challengers.candidate_working_folder",
+    "scaffold.writing.hold": "scaffold.__main__, from the root of the clone",
     "scaffold.writing.land": "scaffold.__main__, from the root of the clone: landed rows are nobody's lake",
     "scaffold.writing.write_files": "scaffold.__main__, from the root of the clone",
     "registry.versions.register": "it reads the folder, and writes to the registry of these settings",
