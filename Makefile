@@ -211,7 +211,7 @@ ifneq ($(filter ci,$(MAKECMDGOALS)),)
 # A record of passed checks says nothing when make goes on after a failure, or the shell picks the tests.
 short_flags := $(filter-out -%,$(firstword $(MAKEFLAGS)))
 $(if $(findstring i,$(short_flags))$(findstring k,$(short_flags)),$(error make ci stops at the first failure; leave out -i and -k))
-choosing := $(filter -k% -m% --lf --last-failed --sw% --stepwise% --deselect% --ignore% --co% --maxfail%,$(PYTEST_ADDOPTS))
+choosing := $(filter -k% -m% --lf --last-failed --sw% --stepwise% --deselect% --ignore% --co --collect-only --maxfail%,$(PYTEST_ADDOPTS))
 $(if $(choosing),$(error $(choosing) in PYTEST_ADDOPTS would choose which tests make ci runs; unset it))
 export JUNIT := .venv/junit.xml
 both_reports = --junit "$$JUNIT" --junit "$${JUNIT%.xml}-long.xml"
