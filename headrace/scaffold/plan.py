@@ -114,15 +114,15 @@ def build_plan(question: Question, table: Table) -> Plan:
     timed = _check_time(table, time)
     _check_label(timed, label)
     repeated = _count_repeated(timed, key)
+    rows = timed.rows
+    labelled = rows.filter(pl.col(label).is_not_null())
+    windows = choose_windows(labelled[time])
+    judged = _check_windows(labelled, windows, time=time, label=label)
     roles = find_roles(timed, label=label, key=key, time=time)
     if not roles.features:
         reasons = _show([f"{name}: {why}" for name, why in roles.left_out.items()], by="; ")
         raise UseCaseError(f"no column is left that could predict {label}: {reasons or 'the table has LABEL, TIME and KEY only'}")
-    rows = timed.rows
-    labelled = rows.filter(pl.col(label).is_not_null())
-    windows = choose_windows(labelled[time])
     first = labelled.filter(pl.col(time) < windows.ticks[0]).height
-    judged = _check_windows(labelled, windows, time=time, label=label)
     return Plan(
         name=question.name,
         title=f"Is {label.replace('_', ' ')} {roles.positive_text}?",
@@ -302,6 +302,8 @@ def _check_together(rows: pl.DataFrame, roles: Roles) -> list[str]:
     """What a person must know when the features together know too much."""
     target = build_target(rows, label=roles.label, positive=roles.positive)
     auc, told = measure_together(rows, target, roles.features, time=roles.time)
+    if auc is None:
+        return [f"Whether the features together tell {roles.label} could not be measured: too few of the rarer value among the newer rows."]
     if auc <= SUSPICIOUS_AUC:
         return []
     names = " and ".join(told)

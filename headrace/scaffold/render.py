@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from headrace.scaffold.contracts import type_name
 from headrace.scaffold.plan import Plan
@@ -23,7 +23,9 @@ _MODULES = ("__init__", "refine", "label", "features", "training", "policy", "su
 
 def render_files(plan: Plan) -> dict[Path, str]:
     """Every file of the use case, by its path below the root of the clone."""
-    environment = Environment(loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - Python, not HTML
+    # Pages would be escaped as HTML, and none of these is one: what comes from a file passes `literal` or `prose`, which escape for Python.
+    loader = FileSystemLoader(_TEMPLATES)
+    environment = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True, autoescape=select_autoescape())
     environment.filters |= {"span": _span, "tuple": _tuple, "literal": literal, "prose": _prose, "number": _number}
     values = _build_values(plan)
     folder = Path("use_cases") / plan.name

@@ -132,6 +132,8 @@ def find_roles(table: Table, *, label: str, key: str, time: str) -> Roles:
         auc = _measure(measured, feature, time=time)
         if auc <= LEAK_AUC:
             features.append(replace(feature, auc=auc))
+        elif math.isnan(auc):
+            left_out[name] = f"whether it tells the label cannot be measured: the newer half of the rows has one value of {label} only"
         else:
             left_out[name] = f"alone it tells the label (ROC AUC {auc:.3f} on newer rows): it was probably filled in afterwards"
     is_person = bool(personal) or bool(_PEOPLE.search(key))
@@ -202,8 +204,7 @@ def feature_values(feature: Feature, *, time: str) -> pl.Expr:
 
 
 def _measure(measured: pl.DataFrame, feature: Feature, *, time: str) -> float:
-    """ROC AUC of one feature alone: rates learned on the older half, judged on the newer; 0.5 where one half has one class only."""
+    """ROC AUC of one feature alone: rates learned on the older half, judged on the newer; not a number where the newer has one class only."""
     rows = measured.select(feature_values(feature, time=time).alias("_value"), "_label")
     half = rows.height // 2
-    auc = single_feature_auc("_value", "_label", train=rows.head(half), validation=rows.tail(rows.height - half))
-    return 0.5 if math.isnan(auc) else auc
+    return single_feature_auc("_value", "_label", train=rows.head(half), validation=rows.tail(rows.height - half))

@@ -16,7 +16,7 @@ SUSPICIOUS_AUC = 0.995
 _ROWS, _ROUNDS = 20_000, 60
 
 
-def measure_together(rows: pl.DataFrame, target: pl.Series, features: Sequence[Feature], *, time: str) -> tuple[float, list[str]]:
+def measure_together(rows: pl.DataFrame, target: pl.Series, features: Sequence[Feature], *, time: str) -> tuple[float | None, list[str]]:
     """Judge a quick model of all features.
 
     Args:
@@ -26,7 +26,7 @@ def measure_together(rows: pl.DataFrame, target: pl.Series, features: Sequence[F
         time: Column of the row's instant.
 
     Returns:
-        ROC AUC on the newer half (0.5 where it cannot be computed), and the two features that told most.
+        ROC AUC on the newer half (None where it cannot be computed), and the two features that told most.
     """
     columns = [feature_values(feature, time=time).alias(feature.name) for feature in features]
     table = rows.with_columns(target.alias("_label")).filter(pl.col("_label").is_not_null()).sort(time).select("_label", *columns)
@@ -45,4 +45,4 @@ def measure_together(rows: pl.DataFrame, target: pl.Series, features: Sequence[F
     scores = predict_scores(booster, encode(newer, features=names, categories=categories), threads=1)
     auc = evaluation.roc_auc(labels=newer["_label"].to_numpy(), probabilities=scores)
     gains = sorted(zip(booster.feature_importance("gain"), names, strict=True), reverse=True)
-    return 0.5 if auc is None else auc, [name for _, name in gains[:2]]
+    return auc, [name for _, name in gains[:2]]

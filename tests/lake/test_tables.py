@@ -302,15 +302,18 @@ def test_replaying_any_batches_after_any_history_leaves_the_table_as_it_was(tmp_
     assert tables.read_version(settings, PRICES) == version
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not look")
 def test_a_table_that_may_not_be_read_is_not_taken_for_one_that_is_not_there(settings):
     row = runs.build_row("metrics.clock", {"use_case": "flight_delay", "tick": MONDAY, "recorded_at": MONDAY})
     tables.append(settings, "metrics.clock", row, batch_id="lifecycle/flight_delay/one/1")
-    settings.lake_root.chmod(0o700)
-    os.seteuid(65534)
+    settings.lake_root.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        # Root may look everywhere, so it becomes somebody who may not.
+        os.seteuid(65534)
     try:
         with pytest.raises(AccessError, match="may not be read by this user; open its folder"):
             tables.read_version(settings, "metrics.clock")
     finally:
-        os.seteuid(0)
+        os.seteuid(user)
+        settings.lake_root.chmod(0o700)
     assert tables.read_version(settings, "metrics.clock") == 1

@@ -204,6 +204,14 @@ def test_columns_that_tell_the_label_together_are_named(tmp_path, made):
     assert "Together" not in " ".join(made.checks)
 
 
+def test_what_cannot_be_measured_is_not_taken_for_harmless(tmp_path):
+    """Both windows have both answers, and the newer half has one only, so no column can be judged on it."""
+    is_older = pl.int_range(pl.len()) < ROWS * 0.495
+    rows = customers().with_columns(churned=pl.when(is_older).then("churned").otherwise(pl.lit("no")))
+    with pytest.raises(UseCaseError, match="no column is left.*cannot be measured: the newer half of the rows has one value of churned only"):
+        plan(tmp_path, rows)
+
+
 def test_labels_that_are_not_there_yet_are_no_labels(tmp_path):
     rows = customers().with_columns(pl.when(pl.int_range(pl.len()) > ROWS - 100).then(None).otherwise("churned").alias("churned"))
     found = plan(tmp_path, rows)
