@@ -10,6 +10,7 @@ the first too, is then checked and committed in the same way.
 """
 
 import logging
+import os
 import random
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -247,10 +248,12 @@ def _open(settings: Settings, uri: str, *, version: int | None = None) -> DeltaT
     with _one_sentence(settings, uri, f"the table at {uri} cannot be opened", "Look at the newest files of its _delta_log"):
         try:
             return DeltaTable(uri, version=version, storage_options=storage.build_options(settings, uri))
-        except TableNotFoundError:
+        except (TableNotFoundError, OSError) as error:
             if not storage.is_remote(uri):
                 _check_reachable(uri)
-            return None
+            if isinstance(error, TableNotFoundError):
+                return None
+            raise
 
 
 def _check_reachable(uri: str) -> None:
@@ -259,13 +262,17 @@ def _check_reachable(uri: str) -> None:
     Raises:
         AccessError: The operating system does not let this user look.
     """
+    log = Path(uri, "_delta_log")
     try:
-        # What delta-rs says is not there lies there all the same: it may not be listed.
-        is_hidden = Path(uri, "_delta_log").is_dir()
+        # A log with nothing in it is a table that another writer is making at this moment.
+        for name in os.listdir(log):
+            (log / name).open("rb").close()
+    except FileNotFoundError:
+        return
     except PermissionError:
-        is_hidden = True
-    if is_hidden:
-        raise AccessError(f"the table at {uri} may not be read by this user; open its folder and those above it (chmod o+rX), or ask its owner")
+        raise AccessError(
+            f"the table at {uri} may not be read by this user; open its folder and those above it (chmod o+rX), or ask its owner"
+        ) from None
 
 
 def _scan(settings: Settings, uri: str, handle: DeltaTable, *, version: int) -> pl.LazyFrame:

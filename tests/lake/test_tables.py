@@ -1,8 +1,11 @@
 """The promise everything stands on: a batch is in its table once, whoever writes it, however often, and dies wherever."""
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
@@ -302,18 +305,38 @@ def test_replaying_any_batches_after_any_history_leaves_the_table_as_it_was(tmp_
     assert tables.read_version(settings, PRICES) == version
 
 
-def test_a_table_that_may_not_be_read_is_not_taken_for_one_that_is_not_there(settings):
-    row = runs.build_row("metrics.clock", {"use_case": "flight_delay", "tick": MONDAY, "recorded_at": MONDAY})
-    tables.append(settings, "metrics.clock", row, batch_id="lifecycle/flight_delay/one/1")
-    settings.lake_root.chmod(0)
+@contextmanager
+def _as_somebody_else() -> Generator[None]:
+    """Root may read everything, so it becomes nobody; anybody else stays who they are."""
     user = os.geteuid()
     if user == 0:
-        # Root may look everywhere, so it becomes somebody who may not.
         os.seteuid(65534)
     try:
-        with pytest.raises(AccessError, match="may not be read by this user; open its folder"):
-            tables.read_version(settings, "metrics.clock")
+        yield
     finally:
         os.seteuid(user)
-        settings.lake_root.chmod(0o700)
-    assert tables.read_version(settings, "metrics.clock") == 1
+
+
+@pytest.mark.parametrize("closed", [".", "metrics/clock", "metrics/clock/_delta_log", "metrics/clock/_delta_log/00000000000000000001.json"])
+def test_a_table_that_may_not_be_read_is_not_taken_for_one_that_is_not_there(closed):
+    # Not in pytest's own folder, which is closed to everybody else.
+    with TemporaryDirectory() as home:
+        Path(home).chmod(0o755)
+        settings = load_settings("dev", home=Path(home))
+        row = runs.build_row("metrics.clock", {"use_case": "flight_delay", "tick": MONDAY, "recorded_at": MONDAY})
+        tables.append(settings, "metrics.clock", row, batch_id="lifecycle/flight_delay/one/1")
+        with _as_somebody_else():
+            assert tables.read_version(settings, "metrics.clock") == 1
+        hidden = settings.lake_root / closed
+        usual = hidden.stat().st_mode
+        hidden.chmod(0)
+        try:
+            with _as_somebody_else(), pytest.raises(AccessError, match="may not be read by this user; open its folder"):
+                tables.read_version(settings, "metrics.clock")
+        finally:
+            hidden.chmod(usual)
+
+
+def test_a_table_that_another_writer_is_making_is_not_there_yet(settings):
+    (settings.lake_root / "metrics" / "clock" / "_delta_log").mkdir(parents=True)
+    assert tables.read_version(settings, "metrics.clock") is None
