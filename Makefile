@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # Values reach the commands below through the environment, never as text of a command, so nothing in them can be run.
-VALUES := ENV OF USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS EVIDENCE NAME FROM TO LABEL TIME KEY
+VALUES := ENV OF USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS EVIDENCE NAME FROM TO LABEL TIME KEY KIND GROUP TABLES
 $(foreach name,$(VALUES) HEADRACE_ENV HEADRACE_HOME,$(if $(findstring $$,$(value $(name))),$(error $(name) holds a dollar sign, which make would expand; write it without)))
 
 # They count on make's command line only: a shell may have an ENV, a PORT or a VERSION of its own that means something else.
@@ -44,7 +44,7 @@ need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(
 
 .PHONY: help run use-case page quality runs summary tables results up down status ingest refine featurize train promote score monitor \
 	retrain lifecycle approve reject withdraw rollback verify serve drain ui-mlflow ui-prefect reset deploy diff undeploy release s3 \
-	test test-long check lint format types imports docs docs-check ci story bench-lifecycle install verdict drills workflows secrets audit \
+	test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases install verdict drills workflows secrets audit \
 	verify-from-scratch post-verdict backup restore
 
 ##@ Start here
@@ -59,7 +59,7 @@ test: $(DEV) ## Install what is missing, then all tests but the long ones; TESTS
 	@$(PYTHON) -m pytest -n 2 --dist worksteal -q $(if $(named_tests),,-m "not long") $${JUNIT:+--junitxml="$$JUNIT"} "$$TESTS"
 
 use-case: $(RUN) ## Make a use case from your own table (NAME= FROM= LABEL= TIME= KEY=); nothing of yours is written over
-	@$(PYTHON) -m headrace.scaffold --name "$$NAME" --from "$$FROM" --label "$$LABEL" --time "$$TIME" --key "$$KEY" $(ended)
+	@$(PYTHON) -m headrace.scaffold --name "$$NAME" --from "$$FROM" --label "$$LABEL" --time "$$TIME" --key "$$KEY" --kind "$$KIND" --group "$$GROUP" $(ended)
 
 reset: $(RUN) ## Delete one environment's state and start over; asks first, YES=1 answers (ENV=)
 	@[[ "$(if $(named_environment),yes)" ]] || { echo "make reset deletes, so it wants the environment named: make reset ENV=dev" >&2; exit 2; }
@@ -242,6 +242,9 @@ verify-from-scratch: $(RUN) ## Staging from nothing in a temporary home: up, ver
 
 post-verdict: ## In a workflow: post the verdict on its request (REQUEST, VERDICT and GH_TOKEN come from the environment)
 	@tools/post_verdict
+
+bench-use-cases: $(DEV) ## Four real tables from the file to a champion, beside scripts by hand; TABLES=bundesliga,diamonds for some (10 min)
+	@$(PYTHON) -m benchmarks.use_cases --tables "$$TABLES"
 
 bench-lifecycle: $(RUN) ## The product against a plain script without Prefect, both cold; ends with their ratio
 	@$(PYTHON) -m benchmarks.lifecycle

@@ -18,9 +18,8 @@ import polars as pl
 
 from headrace.errors import UseCaseError
 from headrace.features.views import FeatureSet
+from headrace.models import kinds
 from headrace.settings import ROOT, Settings
-
-Kind = Literal["binary"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +58,8 @@ class Label:
     """What is to be predicted.
 
     Attributes:
-        name: Column of the label: 1.0, 0.0, or null where there is none (and never will be).
+        name: Column of the label: for binary 1.0 or 0.0, for multiclass a string, else a number; null where there is none
+            (and never will be).
         description: What it means, and what has none and why.
         inputs: Nouns of the silver tables it is read from.
         build: Silver rows -> `key`, the label, `known_at` (UTC instant the label became known). Grain: one row per key.
@@ -85,7 +85,8 @@ class TrainingSpec:
         tuning_rows: Rows sampled for each trial.
         search: Parameter -> (low, high) of the search; integers stay integers; log-uniform where both are positive floats.
         known_good: Parameters that the search tries first: what a person found on data before the first holdout.
-        min_search_gain: Validation log loss (nats) by which other parameters must beat those; less is the luck of one window.
+        min_search_gain: Validation loss (nats, or the label's unit squared) by which other parameters must beat those; less is
+            the luck of one window.
         fixed: LightGBM parameters that are not searched.
         max_rounds: Greatest number of boosting rounds; validation stops earlier.
         explained_rows: Rows for which SHAP values are computed.
@@ -111,17 +112,18 @@ class Policy:
     Attributes:
         metric: The metric that the suspicion limit judges, for example `holdout/roc_auc`.
         suspicion_limit: A holdout metric better than this is taken for a leak, and blocks.
-        max_feature_auc: A single feature whose ROC AUC alone is above this is taken for a leak, and nothing is trained.
+        max_feature_auc: A single feature whose ROC AUC (of numbers: concordance) alone is above this is taken for a leak, and nothing is trained.
         min_training_rows: Labelled rows below which nothing is trained.
         min_holdout_rows: Labelled holdout rows below which nothing is compared.
-        min_gain: Mean log loss (nats) by which a challenger must beat its opponent, at the lower bound.
+        min_gain: Mean loss (nats, or the label's unit squared) by which a challenger must beat its opponent, at the lower bound.
         confidence_fraction: One-sided confidence of that bound, 0 to 1.
         resample_by: Span of time whose rows are resampled together, because what they share (a storm) makes them one observation.
         slices: Columns whose values are guarded and reported one by one.
         min_slice_rows: Rows below which a slice is reported but not guarded.
-        max_slice_loss: Mean log loss (nats) by which a challenger may be worse on a guarded slice.
-        baseline: Columns of the business rule that stands in where there is no champion: the label's historical rate per
-            combination of them. A number comes with the width of its groups (60 makes hours of minutes), a category with None.
+        max_slice_loss: Mean loss by which a challenger may be worse on a guarded slice.
+        baseline: Columns of the business rule that stands in where there is no champion: the label's historical mean per
+            combination of them; of a forecast, the one column whose value it says. A number comes with the width of its groups
+            (60 makes hours of minutes), a category with None.
         required_tags: Tags that a version must carry to be promoted.
         window: Length of a performance window.
         performance_metric: Live metric that retraining watches (higher is worse), for example `live/log_loss`.
@@ -207,7 +209,7 @@ class UseCase:
     Attributes:
         name: `snake_case`; prefix of its tables and name of its model.
         title: The question, in a person's words.
-        kind: What is predicted; decides metrics and comparison.
+        kind: What is predicted: `binary`, `multiclass`, `regression` or `forecast`, the modules of `headrace.models.kinds`.
         owner: Who answers for it.
         source: Where its data comes from.
         feeds: Feed -> refiner: bronze rows (system columns included) to rows of the silver contract.
@@ -222,7 +224,7 @@ class UseCase:
 
     name: str
     title: str
-    kind: Kind
+    kind: str
     owner: str
     source: Source
     feeds: Mapping[str, Refiner]
@@ -235,9 +237,11 @@ class UseCase:
     subset: Subset | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a name that would lead a table, a folder or a page elsewhere."""
+        """Refuse a name that would lead a table, a folder or a page elsewhere, and a kind that there is not."""
         if not NAME.fullmatch(self.name):
             raise UseCaseError(f"use case name {self.name!r} is not lower case, digits and underscores; its tables and folders are named after it")
+        if self.kind not in kinds.names():
+            raise UseCaseError(f"use case {self.name} has kind={self.kind!r}, which is no kind of task; known: {', '.join(kinds.names())}")
 
     def table(self, layer: str, noun: str) -> str:
         """Name of one of its tables: `silver`, `weather` -> `silver.<name>_weather`."""

@@ -8,10 +8,12 @@ import polars as pl
 from markupsafe import Markup
 
 from headrace.console import plots
-from headrace.console.facts import LABEL, PREDICTION, PREDICTION_FEATURE, RULE, Facts
+from headrace.console.facts import LABEL, PREDICTION_FEATURE, RULE, Facts
 from headrace.console.plots import Bar, Gain, HeatView, Mark, Panel, Reliability, Series, Span
 from headrace.console.svg import floor_month
-from headrace.models import evaluation
+from headrace.models.evaluation import CALIBRATION_BINS
+from headrace.models.kinds import load_kind
+from headrace.models.kinds.kind import Kind
 from headrace.use_case import UseCase
 
 
@@ -24,12 +26,13 @@ def draw_all(facts: Facts, case: UseCase, *, outcomes: pl.DataFrame, history_sta
         outcomes: Predictions that have met their labels.
         history_start: Instant (UTC) of the first feature row.
     """
+    kind = load_kind(case.kind)
     return {
         "timeline": draw_timeline(facts, history_start=history_start),
-        "windows": draw_windows(facts, outcomes),
+        "windows": draw_windows(facts, kind),
         "drift": draw_drift(facts.drift, case),
         "gains": draw_gains(facts.comparisons, facts.promotions, least=case.policy.min_gain),
-        "reliability": draw_reliability(outcomes),
+        "reliability": draw_reliability(outcomes, kind),
         "times": draw_times(facts),
     }
 
@@ -65,8 +68,8 @@ def draw_timeline(facts: Facts, *, history_start: datetime | None) -> Markup | N
     return plots.draw_timeline(history=history, reigns=reigns, lanes=lanes)
 
 
-def draw_windows(facts: Facts, outcomes: pl.DataFrame) -> Markup | None:
-    """Log loss, AUC and label rate of every window that was judged."""
+def draw_windows(facts: Facts, kind: Kind) -> Markup | None:
+    """What the kind watches, loss and ranking, and what was expected against what happened, in every window that was judged."""
     windowly = _merge_versions(facts.performance)
     if windowly.is_empty() or facts.as_of is None:
         return None
@@ -75,17 +78,17 @@ def draw_windows(facts: Facts, outcomes: pl.DataFrame) -> Markup | None:
     def series(name: str, kind: str, metric: str) -> Series:
         return Series(name=name, kind=kind, values=windowly[f"live/{metric}"].to_list())
 
+    def both(metric: str) -> list[Series]:
+        return [series("champion", "champion", metric), series("business rule", "rule", f"baseline_{metric}")]
+
+    words, (loss, ranking), (happened, expected) = kind.words, kind.watched, kind.described
     panels = [
+        Panel(name=f"{_capitalize(words.loss)} ({words.loss_unit}): less is better", series=both(loss), shaded=True),
+        Panel(name=f"{_capitalize(words.ranking)}: more is better", series=both(ranking)),
         Panel(
-            name="Log loss (nats): less is better",
-            series=[series("champion", "champion", "log_loss"), series("business rule", "rule", "baseline_log_loss")],
-            shaded=True,
-        ),
-        Panel(name="ROC AUC: more is better", series=[series("champion", "champion", "roc_auc"), _rule_auc(outcomes, windowly)]),
-        Panel(
-            name="Label rate: how often it happened, and how often it was expected",
-            series=[series("happened", "observed", "label_rate_fraction"), series("expected", "champion", "prediction_mean_fraction")],
-            percent=True,
+            name=f"{_capitalize(words.described)}: what happened, and what was expected",
+            series=[series("happened", "observed", happened), series("expected", "champion", expected)],
+            percent=words.is_share,
         ),
     ]
     return plots.draw_windows(
@@ -107,15 +110,6 @@ def _merge_versions(performance: pl.DataFrame) -> pl.DataFrame:
         return ((pl.col(name) * weights).filter(known).sum() / weights.filter(known).sum()).fill_nan(None).alias(name)
 
     return performance.group_by("window_start", "window_end").agg(*(mean(name) for name in figures)).sort("window_start")
-
-
-def _rule_auc(outcomes: pl.DataFrame, windowly: pl.DataFrame) -> Series:
-    """AUC of the business rule in the same windows; its rows are no metric of any table, for the policy does not need them."""
-    values: list[float | None] = []
-    for start, end in windowly.select("window_start", "window_end").iter_rows():
-        rows = outcomes.filter(pl.col("prediction_at").is_between(start, end, closed="left") & pl.col(RULE).is_not_null())
-        values.append(evaluation.roc_auc(labels=rows[LABEL].to_numpy(), probabilities=rows[RULE].to_numpy()))
-    return Series(name="business rule", kind="rule", values=values)
 
 
 def draw_drift(drift: pl.DataFrame, case: UseCase) -> Markup | None:
@@ -140,7 +134,7 @@ def _build_view(rows: pl.DataFrame, view: str) -> HeatView:
 
 
 def draw_gains(comparisons: pl.DataFrame, promotions: pl.DataFrame, *, least: float) -> Markup | None:
-    """Every challenger against its opponent, with what became of it and the gain (nats) that it needed at `least`."""
+    """Every challenger against its opponent, with what became of it and the gain that it needed at `least`."""
     verdicts = {row["model_version"]: row["action"] for row in promotions.filter(pl.col("action") != "rollback").iter_rows(named=True)}
     words = {"promote": "promoted", "reject": "turned away", None: "not decided"}
     gains = []
@@ -160,23 +154,22 @@ def draw_gains(comparisons: pl.DataFrame, promotions: pl.DataFrame, *, least: fl
     return plots.draw_gains(gains, least=least) if gains else None
 
 
-def draw_reliability(outcomes: pl.DataFrame) -> Markup | None:
+def draw_reliability(outcomes: pl.DataFrame, kind: Kind) -> Markup | None:
     """All served predictions in ten bins of equal count, and what the business rule would have said."""
     if outcomes.is_empty():
         return None
-    curves = [_bin(outcomes, name="champion in force", kind="champion", column=PREDICTION)]
-    if outcomes[RULE].null_count() == 0:
-        curves.append(_bin(outcomes, name="business rule", kind="rule", column=RULE))
-    return plots.draw_reliability(curves)
+    curves = [_bin(outcomes, kind, name="champion in force", role="champion")]
+    if outcomes[f"{RULE}{next(iter(kind.columns))}"].null_count() == 0:
+        curves.append(_bin(outcomes, kind, name="business rule", role="rule", prefix=RULE))
+    return plots.draw_reliability(curves, said=kind.words.said, came=kind.words.came, percent=kind.words.is_share)
 
 
-def _bin(outcomes: pl.DataFrame, *, name: str, kind: str, column: str) -> Reliability:
-    edges = np.quantile(outcomes[column].to_numpy(), np.linspace(0, 1, evaluation.CALIBRATION_BINS + 1)[1:-1])
-    place = pl.Series("bin", np.searchsorted(edges, outcomes[column].to_numpy(), side="right"))
-    bins = (
-        outcomes.with_columns(place).group_by("bin").agg(pl.col(column).mean().alias("predicted"), pl.col(LABEL).mean().alias("observed")).sort("bin")
-    )
-    return Reliability(name=name, kind=kind, predicted=bins["predicted"].to_list(), observed=bins["observed"].to_list())
+def _bin(outcomes: pl.DataFrame, kind: Kind, *, name: str, role: str, prefix: str = "") -> Reliability:
+    said, came = kind.compare(outcomes[LABEL], *kind.from_columns(outcomes, prefix=prefix))
+    edges = np.quantile(said, np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1])
+    pairs = pl.DataFrame({"bin": np.searchsorted(edges, said, side="right"), "predicted": said, "observed": came})
+    bins = pairs.group_by("bin").agg(pl.col("predicted", "observed").mean()).sort("bin")
+    return Reliability(name=name, kind=role, predicted=bins["predicted"].to_list(), observed=bins["observed"].to_list())
 
 
 def draw_times(facts: Facts) -> Markup | None:
@@ -189,6 +182,11 @@ def draw_times(facts: Facts) -> Markup | None:
 
 
 def draw_strengths(strengths: Sequence[tuple[str, float]]) -> Markup | None:
-    """How much each feature moves the champion's predictions (mean absolute SHAP value, nats)."""
+    """How much each feature moves the champion's predictions (mean absolute SHAP value)."""
     bars = [Bar(name=name, value=value, words=f"{value:.3f}") for name, value in strengths]
     return plots.draw_bars(bars, label="Mean absolute SHAP value of the strongest features.", left=240, width=480) if bars else None
+
+
+def _capitalize(text: str) -> str:
+    """Its first letter only: `ROC AUC` stays."""
+    return f"{text[0].upper()}{text[1:]}"

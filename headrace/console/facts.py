@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import polars as pl
 
 from headrace.lake import catalog, tables
+from headrace.models.kinds import load_kind
 from headrace.monitoring.performance import ALL
 from headrace.registry import history
 from headrace.registry.history import Reign
@@ -18,8 +19,8 @@ VERDICT = "batch_verdict"
 # Predictions are watched for drift beside the features, under this name (`headrace.monitoring.drift`, which loads Evidently).
 PREDICTION_FEATURE = "prediction"
 
-# Columns of a frame of outcomes: what happened, what the champion in force had said, what the business rule would have said.
-LABEL, PREDICTION, RULE = "label", "probability_fraction", "rule_probability"
+# Columns of a frame of outcomes: what happened, and what leads the columns of what the business rule would have said.
+LABEL, RULE = "label", "rule_"
 
 # A training that no decision of the policy asked for was started by a person.
 BY_HAND = "by hand"
@@ -118,7 +119,7 @@ def read_facts(settings: Settings, case: UseCase) -> Facts:
         retrain_decisions=decisions,
         trainings=_find_trainings(runs, decisions),
         runs=runs,
-        performance=spread_metrics(_read(settings, case, "model_performance", "window_start", "model_version"), window=case.policy.window),
+        performance=spread_metrics(_read(settings, case, "model_performance", "window_start", "model_version"), case=case),
         drift=_read(settings, case, "drift", "window_start", "view", "feature"),
         quality=_keep_newest(_read(settings, case, "data_quality", "table_name", "batch_id")),
     )
@@ -155,15 +156,17 @@ def _find_trainings(runs: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame
     return joined.select("as_of", pl.col("trigger").fill_null(BY_HAND), pl.coalesce("asked_for", "reason").alias("reason"))
 
 
-def spread_metrics(performance: pl.DataFrame, *, window: timedelta) -> pl.DataFrame:
+def spread_metrics(performance: pl.DataFrame, *, case: UseCase) -> pl.DataFrame:
     """One column per metric of all predictions together. Grain: one row per window and version.
 
     Windows of another length than the policy's are left out: they would be drawn over the others.
     """
-    overall = performance.filter((pl.col("slice_column") == ALL) & (pl.col("window_end") - pl.col("window_start") == window))
+    overall = performance.filter((pl.col("slice_column") == ALL) & (pl.col("window_end") - pl.col("window_start") == case.policy.window))
     # Of all predictions some never get a label, so that metric alone counts other rows than the rest.
     judged = overall.filter(pl.col("metric") != "live/unlabelled_fraction")
-    names = ["live/log_loss", "live/baseline_log_loss", "live/roc_auc", "live/label_rate_fraction", "live/prediction_mean_fraction"]
+    kind = load_kind(case.kind)
+    baseline = (f"baseline_{metric}" for metric in kind.watched)
+    names = [f"live/{metric}" for metric in (*kind.watched, *baseline, *kind.described)]
     index = ["window_start", "window_end", "model_version", "row_count"]
     return (
         judged.filter(pl.col("metric").is_in(names))

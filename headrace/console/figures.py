@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from headrace.console.facts import LABEL, PREDICTION, RULE, Facts, read_facts
+from headrace.console.facts import LABEL, RULE, Facts, read_facts
 from headrace.console.pages import name_place
 from headrace.errors import CandidateError
 from headrace.lake import tables
-from headrace.models import evaluation
+from headrace.models.kinds import load_kind
+from headrace.models.kinds.kind import Kind, split_columns
 from headrace.registry import scoring
 from headrace.registry.version_rows import read_described
 from headrace.settings import Settings
@@ -23,12 +25,12 @@ ALL_MONTHS = "all"
 _SCHEMA = {
     "month": pl.String,
     "row_count": pl.Int64,
-    "label_rate_fraction": pl.Float64,
+    "happened": pl.Float64,
     "versions": pl.String,
-    "roc_auc": pl.Float64,
-    "rule_roc_auc": pl.Float64,
-    "log_loss": pl.Float64,
-    "rule_log_loss": pl.Float64,
+    "ranking": pl.Float64,
+    "rule_ranking": pl.Float64,
+    "loss": pl.Float64,
+    "rule_loss": pl.Float64,
 }
 
 
@@ -37,8 +39,8 @@ class Outcomes:
     """Predictions that have met their labels.
 
     Attributes:
-        rows: `prediction_at`, `model_version`, `probability_fraction`, `label` (1.0 or 0.0), `rule_probability` (null where
-            the rule is not known). Grain: one row per labelled prediction.
+        rows: `prediction_at`, `model_version`, `label`, the kind's prediction columns, and the same of the rule (behind `rule_`; null
+            where the rule is not known). Grain: one row per labelled prediction.
         obstacle: Why the business rule cannot be shown; None when it can.
     """
 
@@ -55,17 +57,17 @@ def read_outcomes(settings: Settings, case: UseCase, *, as_of: datetime | None) 
         as_of: Newest instant (UTC) worked. Predictions whose labels had no time to mature by then are left out: the
             labels that are known first are not the average ones. Labels that came later than promised count for nobody.
     """
-    schema = {"prediction_at": pl.Datetime("us", "UTC"), "model_version": pl.Int64, PREDICTION: pl.Float64, LABEL: pl.Float64, RULE: pl.Float64}
-    if as_of is None:
-        return Outcomes(rows=pl.DataFrame(schema=schema), obstacle=None)
-    rows = _join_labels(settings, case, as_of=as_of)
-    if rows.is_empty():
-        return Outcomes(rows=pl.DataFrame(schema=schema), obstacle=None)
+    rows = None if as_of is None else _join_labels(settings, case, as_of=as_of)
+    if rows is None or rows.is_empty():
+        return Outcomes(rows=pl.DataFrame(schema={"prediction_at": pl.Datetime("us", "UTC")}), obstacle=None)
+    columns = load_kind(case.kind).columns
     try:
         judged, obstacle = _add_rule(settings, case, rows), None
     except CandidateError as error:
-        judged, obstacle = rows.with_columns(pl.lit(None, dtype=pl.Float64).alias(RULE)), str(error)
-    return Outcomes(rows=judged.select(list(schema)).sort("prediction_at", maintain_order=True), obstacle=obstacle)
+        unknown = [pl.lit(None, dtype=column.dtype).alias(f"{RULE}{name}") for name, column in columns.items()]
+        judged, obstacle = rows.with_columns(unknown), str(error)
+    found = ["prediction_at", "model_version", LABEL, *columns, *(f"{RULE}{name}" for name in columns)]
+    return Outcomes(rows=judged.select(found).sort("prediction_at", maintain_order=True), obstacle=obstacle)
 
 
 def _join_labels(settings: Settings, case: UseCase, *, as_of: datetime) -> pl.DataFrame:
@@ -75,26 +77,27 @@ def _join_labels(settings: Settings, case: UseCase, *, as_of: datetime) -> pl.Da
     predictions = tables.read(settings, case.table("inference", "predictions")).filter(matured)
     labels = scoring.build_labels(settings, case, known_by=as_of).select(*key, pl.col(case.label.name).alias(LABEL), "label_known_at")
     features = tables.read(settings, case.table("gold", "features")).select(list(dict.fromkeys([*key, *case.policy.baseline])))
-    joined = predictions.select(*key, "prediction_at", "model_version", PREDICTION).collect().join(labels.drop_nulls(LABEL), on=key)
+    said = predictions.select(*key, "prediction_at", "model_version", *load_kind(case.kind).columns).collect()
+    joined = said.join(labels.drop_nulls(LABEL), on=key)
     in_time = pl.col("label_known_at") - pl.col("prediction_at") <= case.label.matures_after
     return joined.filter(in_time).join(features.collect(), on=key, how="left").sort("prediction_at", *key)
 
 
-def measure_months(rows: pl.DataFrame) -> pl.DataFrame:
+def measure_months(rows: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """Figures of champion and rule per calendar month of `prediction_at` (UTC), and a last row for all of them.
 
     A month begins just after its first instant, as reigns do: a prediction made at the very instant of a promotion is
     still the predecessor's.
 
     Returns:
-        `month` (`2013-04`, or `all`), `row_count`, `label_rate_fraction`, `versions` (those in force, `2, 3`), `roc_auc`,
-        `rule_roc_auc`, `log_loss`, `rule_log_loss` (nats). Figures that cannot be computed are null.
+        `month` (`2013-04`, or `all`), `row_count`, `happened` (rate or mean of the label), `versions` (those in force, `2, 3`),
+        `ranking`, `rule_ranking`, `loss`, `rule_loss` (what the kind watches). Figures that cannot be computed are null.
     """
     month = (pl.col("prediction_at") - pl.duration(microseconds=1)).dt.strftime("%Y-%m").alias("month")
     parts = [(str(name), part) for (name,), part in rows.with_columns(month).sort("prediction_at").group_by("month", maintain_order=True)]
-    records = [_measure(name, part) for name, part in parts]
+    records = [_measure(name, part, kind) for name, part in parts]
     if records:
-        records.append(_measure(ALL_MONTHS, rows))
+        records.append(_measure(ALL_MONTHS, rows, kind))
     return pl.DataFrame(records, schema=_SCHEMA, orient="row")
 
 
@@ -102,11 +105,12 @@ def render_monthly_figures(settings: Settings, case: UseCase) -> str:
     """The figures as a Markdown page: months, verdicts on challengers, and how to write it again."""
     facts = read_facts(settings, case)
     outcomes = read_outcomes(settings, case, as_of=facts.as_of)
-    months = measure_months(outcomes.rows)
+    kind = load_kind(case.kind)
+    months = measure_months(outcomes.rows, kind)
     if months.is_empty():
         body = ["No month yet: nothing was predicted, or no label has matured. `make run` replays the year."]
     else:
-        body = [*_explain(case, facts), "", *_table(_MONTH_HEADER, [format_month(row) for row in months.iter_rows(named=True)])]
+        body = [*_explain(case, facts), "", *_table(_list_headings(kind), [format_month(row, kind) for row in months.iter_rows(named=True)])]
     if outcomes.obstacle:
         body += ["", f"The business rule cannot be shown: {outcomes.obstacle}"]
     if not facts.promotions.is_empty():
@@ -132,29 +136,36 @@ def describe_rule(case: UseCase) -> str:
     return " and ".join(parts)
 
 
-def format_month(row: dict[str, object]) -> tuple[str, ...]:
+def format_month(row: dict[str, Any], kind: Kind) -> tuple[str, ...]:
     """One line of the table as text, in the order of its header."""
-    rate = row["label_rate_fraction"]
-    figures = [row[name] for name in ("roc_auc", "rule_roc_auc", "log_loss", "rule_log_loss")]
-    label_rate = "-" if rate is None else f"{rate:.1%}"
+    happened = row["happened"]
+    figures = [row[name] for name in ("ranking", "rule_ranking", "loss", "rule_loss")]
     return (
         str(row["month"]),
         f"{row['row_count']:,}",
-        label_rate,
+        "-" if happened is None else f"{happened:.1%}" if kind.words.is_share else f"{happened:,.4g}",
         str(row["versions"]),
-        *("-" if figure is None else f"{figure:.4f}" for figure in figures),
+        *("-" if figure is None else format_figure(figure) for figure in figures),
     )
 
 
-_MONTH_HEADER = ("month", "rows", "label rate", "version", "AUC champion", "AUC rule", "log loss champion", "log loss rule")
+def format_figure(figure: float) -> str:
+    """Four decimals; of large numbers, five digits."""
+    return f"{figure:.4f}" if abs(figure) < 1_000 else f"{figure:,.5g}"
 
 
-def _measure(name: str, rows: pl.DataFrame) -> tuple[object, ...]:
-    labels = rows[LABEL].to_numpy()
-    champion = evaluation.score(labels=labels, probabilities=rows[PREDICTION].to_numpy())
-    rule = evaluation.score(labels=labels, probabilities=rows[RULE].to_numpy())
+def _list_headings(kind: Kind) -> tuple[str, ...]:
+    figures = (f"{name} {whose}" for name in (kind.words.ranking, kind.words.loss) for whose in ("champion", "rule"))
+    return ("month", "rows", kind.words.described, "version", *figures)
+
+
+def _measure(name: str, rows: pl.DataFrame, kind: Kind) -> tuple[object, ...]:
+    labels, predictions = rows[LABEL], kind.from_columns(rows)
+    champion, rule = kind.score(labels, *predictions), kind.score(labels, *kind.from_columns(rows, prefix=RULE))
     served = ", ".join(map(str, rows["model_version"].unique(maintain_order=True)))
-    return (name, rows.height, rows[LABEL].mean(), served, champion["roc_auc"], rule["roc_auc"], champion["log_loss"], rule["log_loss"])
+    loss, ranking = kind.watched
+    happened = kind.describe(labels, *predictions)[kind.described[0]]
+    return (name, rows.height, happened, served, champion[ranking], rule[ranking], champion[loss], rule[loss])
 
 
 def _add_rule(settings: Settings, case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
@@ -162,17 +173,18 @@ def _add_rule(settings: Settings, case: UseCase, rows: pl.DataFrame) -> pl.DataF
     parts = []
     for part in rows.partition_by("model_version", maintain_order=True):
         rule = read_described(settings, case, number=part["model_version"][0]).rule
-        parts.append(part.with_columns(pl.Series(RULE, rule.predict(part), dtype=pl.Float64)))
+        parts.append(part.with_columns(split_columns(load_kind(case.kind), rule.predict(part), rule.outcomes, prefix=RULE)))
     return pl.concat(parts)
 
 
 def _explain(case: UseCase, facts: Facts) -> list[str]:
     first = facts.reigns[0].since.astimezone(UTC) if facts.reigns else None
-    since = f" from {first:%Y-%m-%d} on" if first else ""
+    since, words = f" from {first:%Y-%m-%d} on" if first else "", load_kind(case.kind).words
     return [
         f"Every prediction{since} was made by the champion then in force, on rows later than any it had learned from, "
-        f"and is judged by the label that came afterwards. The rule is the historical rate by {describe_rule(case)}, "
-        "as it stood when that champion was trained. Log loss in nats, less is better; AUC, more is better."
+        f"and is judged by the label that came afterwards. The rule is the {words.rule} by {describe_rule(case)}, "
+        f"as it stood when that champion was trained. {words.loss[0].upper()}{words.loss[1:]} ({words.loss_unit}): less is better. "
+        f"{words.ranking[0].upper()}{words.ranking[1:]}: more is better."
     ]
 
 

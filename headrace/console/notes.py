@@ -14,6 +14,7 @@ from headrace.decisions import Decision
 from headrace.lake import tables
 from headrace.lake.runs import Step
 from headrace.models.candidate import CARD, EXPLANATION, METRICS, read_json
+from headrace.models.kinds import load_kind
 from headrace.registry import history, versions
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -41,7 +42,7 @@ def build_quality(steps: Mapping[str, Step]) -> Table:
 
 def build_comparison(settings: Settings, case: UseCase, version: versions.Version, judged: Decision) -> str:
     """A challenger's verdict, its loss beside its opponent's on the same rows, its own figures, and pictures of both."""
-    folder = versions.candidate_folder(settings, version)
+    folder, words = versions.candidate_folder(settings, version), load_kind(case.kind).words
     metrics = read_json(folder / METRICS)
     losses = _table(("on the same held-out rows", "value"), [(_spell(name), _figure(value)) for name, value in sorted(judged.evidence.items())])
     names = sorted({name.removeprefix("holdout/") for name in metrics if f"holdout/baseline_{name.removeprefix('holdout/')}" in metrics})
@@ -54,10 +55,10 @@ def build_comparison(settings: Settings, case: UseCase, version: versions.Versio
             "",
             *losses,
             "",
-            *_picture("Gain of each challenger over its opponent (nats)", _draw_gains(settings, case)),
+            *_picture(f"Gain of each challenger over its opponent ({words.loss_unit})", _draw_gains(settings, case)),
             *_table(("on its own holdout", "this model", "linear", "business rule"), own),
             "",
-            *_picture("What moves it: mean absolute SHAP value (nats)", charts.draw_strengths(_read_strengths(folder))),
+            *_picture(f"What moves it: mean absolute SHAP value ({words.score_unit})", charts.draw_strengths(_read_strengths(folder))),
             *build_links(settings, version),
         ]
     )
@@ -95,15 +96,16 @@ def build_drift(settings: Settings, case: UseCase) -> str:
 def build_performance(settings: Settings, case: UseCase) -> str:
     """The champion against the business rule in the newest windows; empty where no window was judged."""
     rows = tables.read(settings, "metrics.model_performance").filter(pl.col("use_case") == case.name).sort("window_start", "model_version").collect()
-    windows = spread_metrics(rows, window=case.policy.window).reverse().head(_NEWEST)
+    windows = spread_metrics(rows, case=case).reverse().head(_NEWEST)
     if windows.is_empty():
         return ""
-    figures = ("log_loss", "baseline_log_loss", "roc_auc", "label_rate_fraction", "prediction_mean_fraction")
+    kind = load_kind(case.kind)
+    figures = (kind.watched[0], f"baseline_{kind.watched[0]}", kind.watched[1], *kind.described)
     lines = [
         (_window(row), str(row["model_version"]), f"{row['row_count']:,}", *(_figure(row[f"live/{name}"]) for name in figures))
         for row in windows.iter_rows(named=True)
     ]
-    header = ("window", "version", "labelled rows", "log loss", "rule's log loss", "ROC AUC", "happened", "expected")
+    header = ("window", "version", "labelled rows", kind.words.loss, f"rule's {kind.words.loss}", kind.words.ranking, "happened", "expected")
     return "\n".join([f"# Live performance of {case.name}, newest window first", "", *_table(header, lines)])
 
 

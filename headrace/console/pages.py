@@ -72,7 +72,7 @@ def _percent(value: float | None, decimals: int = 1) -> str:
 
 
 def _figure(value: float | None, decimals: int = 4) -> str:
-    return "–" if value is None else f"{value:.{decimals}f}"
+    return "–" if value is None else f"{value:.{decimals}f}" if abs(value) < 1_000 else f"{value:,.5g}"
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -225,7 +225,7 @@ def _draw_shades(threshold: float, *, y: float) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Gain:
-    """What a challenger gained over its opponent (nats): the mean, its lower bound, and the verdict; null where nothing was compared or decided."""
+    """What a challenger gained over its opponent: the mean, its lower bound, and the verdict; null where nothing was compared or decided."""
 
     name: str
     gain: float | None
@@ -241,7 +241,7 @@ def draw_gains(gains: Sequence[Gain], *, least: float) -> Markup:
     bottom = top + row * len(gains)
     parts = [
         line(axis(value), top, axis(value), bottom)
-        + text(axis(value), bottom + 16, f"{value:+.3f}" if value else "0", class_="tick", anchor="middle")
+        + text(axis(value), bottom + 16, f"{value:+.3g}" if value else "0", class_="tick", anchor="middle")
         for value in axis.ticks(6)
     ]
     parts.append(line(axis(least), top, axis(least), bottom, class_="bar-to-pass"))
@@ -256,12 +256,12 @@ def draw_gains(gains: Sequence[Gain], *, least: float) -> Markup:
             )
             parts += [line(low, y, high, y, class_=f"stroke {kind}"), line(low, y - 6, low, y + 6, class_=f"stroke {kind}")]
             parts.append(element("circle", hint, cx=high, cy=y, r=5, class_=f"mark {kind}"))
-    return drawing(*parts, height=bottom + 26, label="Gain in log loss of each challenger over its opponent, with its lower bound.")
+    return drawing(*parts, height=bottom + 26, label="Gain of each challenger over its opponent, with its lower bound.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reliability:
-    """Bins of predictions: what was said on average, how often it came true, and how many rows (0 to 1 of all) were in the bin."""
+    """Bins of predictions: what was said on average, and what came on average."""
 
     name: str
     kind: str
@@ -269,40 +269,42 @@ class Reliability:
     observed: Sequence[float]
 
 
-def draw_reliability(curves: Sequence[Reliability]) -> Markup:
-    """Said against came true; on the diagonal, a probability means what it says."""
+def draw_reliability(curves: Sequence[Reliability], *, said: str, came: str, percent: bool) -> Markup:
+    """Said against came, each axis with its words; on the diagonal, a prediction means what it says. Shares begin at 0."""
     size, left, top = 360, 52, 12
-    highest = max([0.1, *(value for curve in curves for value in (*curve.predicted, *curve.observed))])
-    x_axis, y_axis = Scale(0, highest * 1.05, left, left + size), Scale(0, highest * 1.05, top + size, top)
+    values = [value for curve in curves for value in (*curve.predicted, *curve.observed)]
+    low, high = (0.0, max([0.1, *values])) if percent else (min([0.0, *values]), max(values))
+    x_axis, y_axis = Scale(low, high * 1.05, left, left + size), Scale(low, high * 1.05, top + size, top)
+
+    def spell(value: float) -> str:
+        return f"{value:.1%}" if percent else f"{value:,.4g}"
+
     parts = []
     for value in x_axis.ticks(5):
         parts += [
             line(x_axis(value), top, x_axis(value), top + size),
-            text(x_axis(value), top + size + 16, f"{value:.0%}", class_="tick", anchor="middle"),
+            text(x_axis(value), top + size + 16, f"{value:.0%}" if percent else f"{value:,.3g}", class_="tick", anchor="middle"),
         ]
         parts += [
             line(left, y_axis(value), left + size, y_axis(value)),
-            text(left - 8, y_axis(value) + 4, f"{value:.0%}", class_="tick", anchor="end"),
+            text(left - 8, y_axis(value) + 4, f"{value:.0%}" if percent else f"{value:,.3g}", class_="tick", anchor="end"),
         ]
-    parts.append(line(x_axis(0), y_axis(0), x_axis(x_axis.high), y_axis(y_axis.high), class_="diagonal"))
+    parts.append(line(x_axis(low), y_axis(low), x_axis(x_axis.high), y_axis(y_axis.high), class_="diagonal"))
     for number, curve in enumerate(curves):
-        points = [(x_axis(said), y_axis(came)) for said, came in zip(curve.predicted, curve.observed, strict=True)]
+        pairs = list(zip(curve.predicted, curve.observed, strict=True))
+        points = [(x_axis(predicted), y_axis(observed)) for predicted, observed in pairs]
         parts.append(path(points, class_=f"line {curve.kind}"))
-        hints = [title(f"{curve.name}: said {said:.1%}, came {came:.1%}") for said, came in zip(curve.predicted, curve.observed, strict=True)]
+        hints = [title(f"{curve.name}: said {spell(predicted)}, came {spell(observed)}") for predicted, observed in pairs]
         parts += [element("circle", hint, cx=x, cy=y, r=4, class_=f"dot {curve.kind}") for hint, (x, y) in zip(hints, points, strict=True)]
         parts.append(element("circle", cx=left + 18, cy=top + 18 + 20 * number, r=4, class_=f"dot {curve.kind}"))
         parts.append(text(left + 30, top + 22 + 20 * number, curve.name, class_=f"end {curve.kind}"))
-    parts.append(text(left + size / 2, top + size + 36, "probability that was predicted", class_="tick", anchor="middle"))
-    parts.append(
-        element(
-            "text", "share that came true", x=0, y=0, class_="tick", text_anchor="middle", transform=f"translate(12 {top + size / 2}) rotate(-90)"
-        )
-    )
+    parts.append(text(left + size / 2, top + size + 36, said, class_="tick", anchor="middle"))
+    parts.append(element("text", came, x=0, y=0, class_="tick", text_anchor="middle", transform=f"translate(12 {top + size / 2}) rotate(-90)"))
     return drawing(
         *parts,
         width=left + size + 16,
         height=top + size + 44,
-        label="Reliability: predicted probability against the share that came true.",
+        label=f"Reliability: {said} against {came}.",
         class_="square",
     )
 

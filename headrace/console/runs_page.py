@@ -12,6 +12,7 @@ import polars as pl
 
 from headrace.console.pages import build_templates, name_place, render_markdown, runs_path, write_page
 from headrace.lake import runs, tables
+from headrace.models.kinds import load_kind
 from headrace.registry import approvals, history, version_rows
 from headrace.registry.evidence import SHOWN_DIGITS
 from headrace.settings import Settings
@@ -32,6 +33,7 @@ def render_runs_page(settings: Settings, case: UseCase) -> str:
     context: dict[str, Any] = {
         "settings": settings,
         "case": case,
+        "kind": load_kind(case.kind),
         "place": name_place(settings, case),
         "versions": versions,
         "waiting": [version for version in versions if version["state"] == "waits"],

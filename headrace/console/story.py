@@ -13,6 +13,8 @@ from headrace.console.pages import build_templates, name_place, quality_path, re
 from headrace.errors import CandidateError
 from headrace.lake import tables
 from headrace.lake.contracts import REJECTED_SUFFIX, find_contract
+from headrace.models.kinds import load_kind
+from headrace.models.kinds.kind import Kind
 from headrace.registry.version_rows import read_described
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -29,14 +31,15 @@ def write_story(settings: Settings, case: UseCase) -> Path:
 
 def render_story(settings: Settings, case: UseCase) -> str:
     """The page as HTML: drawn from rows only, so that whoever draws it gets the same page."""
-    facts = read_facts(settings, case)
+    facts, kind = read_facts(settings, case), load_kind(case.kind)
     outcomes = figures.read_outcomes(settings, case, as_of=facts.as_of)
     context: dict[str, Any] = {
         "settings": settings,
         "case": case,
         "facts": facts,
         "rule": figures.describe_rule(case),
-        "months": list_months(outcomes.rows),
+        "kind": kind,
+        "months": list_months(outcomes.rows, kind),
         "obstacle": outcomes.obstacle,
         "events": list_events(facts),
         "plots": charts.draw_all(facts, case, outcomes=outcomes.rows, history_start=_find_history_start(settings, case)),
@@ -64,14 +67,14 @@ def list_events(facts: Facts) -> list[dict[str, Any]]:
     return sorted(events, key=lambda event: (event["at"], event["order"]))
 
 
-def list_months(outcomes: pl.DataFrame) -> list[dict[str, Any]]:
-    """Figures by month and, last, of all of them, with `name` in words and `gain`: log loss of the rule less the champion's."""
+def list_months(outcomes: pl.DataFrame, kind: Kind) -> list[dict[str, Any]]:
+    """Figures by month and, last, of all of them, with `name` in words and `gain`: the rule's loss less the champion's."""
     named = (
         pl.when(pl.col("month") == figures.ALL_MONTHS)
         .then(pl.lit("All months"))
         .otherwise(pl.col("month").str.to_date("%Y-%m", strict=False).dt.strftime("%B %Y"))
     )
-    return figures.measure_months(outcomes).with_columns(named.alias("name"), (pl.col("rule_log_loss") - pl.col("log_loss")).alias("gain")).to_dicts()
+    return figures.measure_months(outcomes, kind).with_columns(named.alias("name"), (pl.col("rule_loss") - pl.col("loss")).alias("gain")).to_dicts()
 
 
 def list_causes(facts: Facts) -> dict[str, list[dict[str, Any]]]:
@@ -97,8 +100,9 @@ def describe_champion(settings: Settings, case: UseCase, facts: Facts) -> dict[s
         "obstacle": None,
         "candidate": version.candidate,
         "metrics": {
-            name: version.metrics.get(name)
-            for name in ("holdout/log_loss", "holdout/baseline_log_loss", "holdout/roc_auc", "holdout/baseline_roc_auc")
+            f"{whose}{metric}": version.metrics.get(f"holdout/{whose}{metric}")
+            for metric in load_kind(case.kind).watched
+            for whose in ("", "baseline_")
         },
         "strengths": charts.draw_strengths(_list_strengths(version.explanation)),
         "card": render_markdown(version.card),

@@ -3,8 +3,9 @@
 import polars as pl
 
 from headrace.console.facts import PREDICTION_FEATURE, Facts, read_facts
-from headrace.console.figures import ALL_MONTHS, measure_months, read_outcomes
+from headrace.console.figures import ALL_MONTHS, format_figure, measure_months, read_outcomes
 from headrace.console.pages import name_place, story_path
+from headrace.models.kinds import load_kind
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -45,21 +46,22 @@ def _describe_champion(facts: Facts) -> str:
 
 
 def _describe_figures(settings: Settings, case: UseCase, facts: Facts) -> dict[str, str]:
+    kind = load_kind(case.kind)
     outcomes = read_outcomes(settings, case, as_of=facts.as_of)
-    months = measure_months(outcomes.rows)
+    months = measure_months(outcomes.rows, kind)
     if months.is_empty():
         return {"served": "nothing yet: no prediction has met its label"}
     total = months.row(-1, named=True)
     month_count = months.filter(months["month"] != ALL_MONTHS).height
     return {
         "served": f"{month_count} months, {total['row_count']:,} predictions judged by their labels",
-        "log loss": _compare(total["log_loss"], total["rule_log_loss"]) + ", less is better",
-        "ROC AUC": _compare(total["roc_auc"], total["rule_roc_auc"]) + ", more is better",
+        kind.words.loss: _compare(total["loss"], total["rule_loss"]) + ", less is better",
+        kind.words.ranking: _compare(total["ranking"], total["rule_ranking"]) + ", more is better",
     }
 
 
 def _compare(champion: float | None, rule: float | None) -> str:
-    own, other = ("not computable" if value is None else f"{value:.4f}" for value in (champion, rule))
+    own, other = ("not computable" if value is None else format_figure(value) for value in (champion, rule))
     return f"{own}, the business rule {other}"
 
 

@@ -1,6 +1,7 @@
-"""The business rule that a model must beat: the label's historical rate per combination of a few columns.
+"""The business rule that a model must beat: the label's historical mean per combination of a few columns, or the value of one.
 
-For flights: how often was this carrier late at this hour of the day. It stands in for the champion where there is none.
+For flights: how often was this carrier late at this hour of the day. For a forecast: as it was on that weekday a week ago.
+It stands in for the champion where there is none.
 """
 
 from collections.abc import Mapping
@@ -13,30 +14,34 @@ import polars as pl
 
 from headrace.errors import CandidateError
 from headrace.models.candidate import BASELINE, read_json
+from headrace.models.kinds.kind import Kind, Outcomes
 
 # A combination seen in few rows is drawn to the overall rate as if 50 more rows had been seen at it: the standard error of a
 # rate of one quarter over 50 rows is 6 percentage points, about the spread between carriers.
 PRIOR_ROWS = 50
 
-_RATE = "_rate"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """A table of rates.
+    """A table of means.
 
     Attributes:
         columns: Columns it looks at; a number with the width of its groups, a category with None.
-        rates: Those columns (numbers as the lower edge of their group) and the smoothed rate. Grain: one row per combination seen.
-        overall: Rate of all rows, for combinations never seen and for nulls.
+        rates: Those columns (numbers as the lower edge of their group) and, for each outcome or the one number, the smoothed mean.
+            Grain: one row per combination seen. Empty where the rule carries a value on.
+        overall: Means of all rows, for combinations never seen and for nulls.
+        outcomes: Classes in the order of the means; empty where it predicts one number.
+        carries: Whether it says the value of its first column instead.
     """
 
     columns: Mapping[str, float | None]
     rates: pl.DataFrame
-    overall: float
+    overall: tuple[float, ...]
+    outcomes: Outcomes = ()
+    carries: bool = False
 
     def predict(self, rows: pl.DataFrame) -> np.ndarray:
-        """The historical rate (0 to 1) of each row's combination, in the rows' order.
+        """The historical mean of each row's combination, in the rows' order; for classes one column each.
 
         Raises:
             CandidateError: The rows lack a column of the rule.
@@ -44,21 +49,34 @@ class Baseline:
         missing = [name for name in self.columns if name not in rows.columns]
         if missing:
             raise CandidateError(f"the rows lack {', '.join(missing)}, which the business rule looks at")
+        if self.carries:
+            return rows[next(iter(self.columns))].cast(pl.Float64).fill_null(self.overall[0]).to_numpy()
         groups = rows.select(_groups(self.columns))
         found = groups.join(self.rates.cast(dict(groups.schema)), on=list(self.columns), how="left", maintain_order="left")
-        return found[_RATE].fill_null(self.overall).to_numpy()
+        means = [found[name].fill_null(mean).to_numpy() for name, mean in zip(_means(len(self.overall)), self.overall, strict=True)]
+        return np.column_stack(means) if self.outcomes else means[0]
 
     def as_json(self) -> dict[str, Any]:
         """Content of `baseline.json`."""
-        return {"columns": dict(self.columns), "overall": self.overall, "rates": [list(row) for row in self.rates.rows()]}
+        return {
+            "columns": dict(self.columns),
+            "overall": list(self.overall),
+            "outcomes": list(self.outcomes),
+            "carries": self.carries,
+            "rates": [list(row) for row in self.rates.rows()],
+        }
 
 
-def fit_baseline(rows: pl.DataFrame, *, label: str, columns: Mapping[str, float | None]) -> Baseline:
-    """Fit the rule on labelled rows (label 1.0 or 0.0)."""
-    overall = float(rows.select(pl.col(label).mean()).item())
-    rate = (pl.col(label).sum() + PRIOR_ROWS * overall) / (pl.len() + PRIOR_ROWS)
-    rates = rows.select(*_groups(columns), label).group_by(list(columns)).agg(rate.alias(_RATE)).drop_nulls().sort(list(columns))
-    return Baseline(columns=columns, rates=rates, overall=overall)
+def fit_baseline(rows: pl.DataFrame, *, kind: Kind, label: str, outcomes: Outcomes, columns: Mapping[str, float | None]) -> Baseline:
+    """Fit the rule on labelled rows."""
+    targets = kind.targets(label, outcomes)
+    names = _means(len(targets))
+    labelled = rows.with_columns(target.alias(name) for target, name in zip(targets, names, strict=True))
+    overall = {name: float(labelled[name].to_numpy().mean()) for name in names}
+    means = [((pl.col(name).sum() + PRIOR_ROWS * mean) / (pl.len() + PRIOR_ROWS)).alias(name) for name, mean in overall.items()]
+    rates = labelled.select(*_groups(columns), *names).group_by(list(columns)).agg(means).drop_nulls().sort(list(columns))
+    kept = rates.clear() if kind.rule_carries else rates
+    return Baseline(columns=columns, rates=kept, overall=tuple(overall.values()), outcomes=outcomes, carries=kind.rule_carries)
 
 
 def load_baseline(folder: Path) -> Baseline:
@@ -72,8 +90,14 @@ def load_baseline(folder: Path) -> Baseline:
 
 def parse_baseline(content: Mapping[str, Any]) -> Baseline:
     """The rule that JSON holds."""
-    rates = pl.DataFrame(content["rates"], schema=[*content["columns"], _RATE], orient="row", infer_schema_length=None)
-    return Baseline(columns=content["columns"], rates=rates, overall=content["overall"])
+    overall = tuple(content["overall"])
+    names = [*content["columns"], *_means(len(overall))]
+    rates = pl.DataFrame(content["rates"], schema=names, orient="row", infer_schema_length=None)
+    return Baseline(columns=content["columns"], rates=rates, overall=overall, outcomes=tuple(content["outcomes"]), carries=content["carries"])
+
+
+def _means(count: int) -> list[str]:
+    return [f"_mean_{place}" for place in range(count)]
 
 
 def _groups(columns: Mapping[str, float | None]) -> list[pl.Expr]:

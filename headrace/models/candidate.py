@@ -21,7 +21,7 @@ from typing import Any
 
 from headrace.errors import CandidateError
 
-FORMAT = 1
+FORMAT = 2
 
 METADATA, MODEL, BASELINE, LINEAR = "candidate.json", "model.txt", "baseline.json", "linear.json"
 METRICS, EXPLANATION, CARD, DRIFT_REFERENCE = "metrics.json", "explanation.json", "card.md", "drift_reference.parquet"
@@ -36,7 +36,9 @@ class Candidate:
 
     Attributes:
         use_case: Name of the use case.
-        label: Column it predicts: the probability that it is 1.
+        kind: Name of the kind of task, of `headrace.models.kinds`.
+        label: Column it predicts.
+        outcomes: Classes it tells apart, in the order of its predictions' columns; empty where it predicts one number.
         features_version: Version of the feature set it was trained on, the only one it serves.
         features: Features in the order of the model's columns.
         categories: Categorical feature -> its values in the order of their codes.
@@ -56,7 +58,9 @@ class Candidate:
     """
 
     use_case: str
+    kind: str
     label: str
+    outcomes: tuple[str, ...]
     features_version: int
     features: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
@@ -124,6 +128,6 @@ def parse_candidate(content: Mapping[str, Any], origin: str) -> Candidate:
             f"{origin} must have exactly {', '.join(sorted(expected))}; it differs in {', '.join(sorted(expected ^ content.keys()))}"
         )
     values: dict[str, Any] = {**content} | {name: datetime.fromisoformat(content[name]).astimezone(UTC) for name in _INSTANTS}
-    values["features"] = tuple(content["features"])
+    values["features"], values["outcomes"] = tuple(content["features"]), tuple(content["outcomes"])
     values["categories"] = {name: tuple(categories) for name, categories in content["categories"].items()}
     return Candidate(**values)

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import polars as pl
 
 from headrace.decisions import Decision
-from headrace.models import evaluation
 from headrace.models.candidate import Candidate
+from headrace.models.kinds import load_kind
+from headrace.models.kinds.kind import Kind
+from headrace.models.slices import ALL
 from headrace.use_case import UseCase
 
 # A card that lists every feature is read by nobody.
@@ -30,28 +32,29 @@ def build_card(
         case: The use case.
         split: Verdict on the split; its evidence counts the rows.
         metrics: Figures on the holdout.
-        slices: Figures by slice, as of `evaluation.score_slices`.
-        explanation: Mean |SHAP| of each feature (nats), strongest first.
+        slices: Figures by slice, as of `slices.score_slices`.
+        explanation: Mean |SHAP| of each feature, strongest first.
     """
+    kind = load_kind(candidate.kind)
     sections = {
         f"# Model card: {case.name}": [case.title],
-        "## Purpose": _purpose(candidate, case),
+        "## Purpose": _purpose(candidate, case, kind),
         "## Data": _data(candidate, split),
-        "## How good": _figures(metrics),
-        "## For whom": _slices(slices),
-        "## What moves it": _features(explanation),
+        "## How good": _figures(metrics, kind),
+        "## For whom": _slices(slices, kind),
+        "## What moves it": _features(explanation, kind),
         "## Limits": _limits(candidate, case),
         "## Provenance": _provenance(candidate),
     }
     return "\n".join(f"{title}\n\n" + "\n".join(lines) + "\n" for title, lines in sections.items())
 
 
-def _purpose(candidate: Candidate, case: UseCase) -> list[str]:
+def _purpose(candidate: Candidate, case: UseCase, kind: Kind) -> list[str]:
     return [
-        f"Probability that `{candidate.label}` is 1. {case.label.description}",
+        f"{kind.words.purpose.format(label=candidate.label)} {case.label.description}",
         "",
-        f"LightGBM, {candidate.best_round} rounds, {len(candidate.features)} features (features version {candidate.features_version}), Platt-scaled. "
-        f"Owner: {case.owner}.",
+        f"LightGBM, {candidate.best_round} rounds, {len(candidate.features)} features (features version {candidate.features_version}), "
+        f"{kind.words.calibration}. Owner: {case.owner}.",
     ]
 
 
@@ -74,32 +77,31 @@ def _data(candidate: Candidate, split: Decision) -> list[str]:
     ]
 
 
-def _figures(metrics: Mapping[str, float | None]) -> list[str]:
-    rows = [(metric, *(_figure(metrics.get(f"holdout/{whose}{metric}")) for whose in ("", "linear_", "baseline_"))) for metric in evaluation.METRICS]
-    rate, mean = _figure(metrics.get("holdout/label_rate_fraction")), _figure(metrics.get("holdout/prediction_mean_fraction"))
+def _figures(metrics: Mapping[str, float | None], kind: Kind) -> list[str]:
+    rows = [(metric, *(_figure(metrics.get(f"holdout/{whose}{metric}")) for whose in ("", "linear_", "baseline_"))) for metric in kind.metrics]
+    described = ", ".join(f"{name} {_figure(metrics.get(f'holdout/{name}'))}" for name in kind.described)
     return [
         *_table(("holdout", "this model", "linear", "business rule"), rows),
         "",
-        f"Log loss in nats; less is better, as for Brier score and calibration error. Normalized: 1 is a constant that knows the rate. "
-        f"The label's rate on the holdout is {rate}, the mean prediction {mean}.",
+        f"{kind.words.note} On the holdout: {described}.",
     ]
 
 
-def _slices(slices: pl.DataFrame) -> list[str]:
-    wide = slices.filter(pl.col("slice_column") != evaluation.ALL).pivot(
+def _slices(slices: pl.DataFrame, kind: Kind) -> list[str]:
+    wide = slices.filter(pl.col("slice_column") != ALL).pivot(
         on="metric",
-        on_columns=["log_loss", "roc_auc", "calibration_error"],
+        on_columns=list(kind.card_metrics),
         index=["slice_column", "slice_value", "row_count"],
         values="value",
         maintain_order=True,
     )
     rows = [(f"{column} {value}", f"{count:,}", *map(_figure, figures)) for column, value, count, *figures in wide.rows()]
-    return _table(("slice", "rows", "log loss", "ROC AUC", "calibration error"), rows)
+    return _table(("slice", "rows", *kind.card_metrics), rows)
 
 
-def _features(explanation: Mapping[str, float]) -> list[str]:
+def _features(explanation: Mapping[str, float], kind: Kind) -> list[str]:
     rows = [(name, f"{strength:.4f}") for name, strength in list(explanation.items())[:_TOP_FEATURES]]
-    return _table(("feature", "mean \\|SHAP\\| (nats)"), rows)
+    return _table(("feature", f"mean \\|SHAP\\| ({kind.words.score_unit})"), rows)
 
 
 def _limits(candidate: Candidate, case: UseCase) -> list[str]:

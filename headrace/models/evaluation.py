@@ -1,20 +1,15 @@
-"""How good probabilities are: per-row losses, metrics overall and by slice.
+"""How good probabilities of yes are: per-row losses and metrics.
 
 The same functions judge a holdout and the live predictions, so that the two figures mean the same. A metric that cannot
 be computed (no rows, one class only, a prediction that is not a number) is null, never 0: 0 would be a perfect loss.
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 
 METRICS = ("log_loss", "normalized_log_loss", "roc_auc", "average_precision", "brier_score", "calibration_error")
 HIGHER_IS_BETTER = frozenset({"roc_auc", "average_precision"})
-
-# The value of `slice_column` and `slice_value` for all rows together.
-ALL = "all"
 
 # A certain prediction that is wrong costs 16 nats instead of infinity: enough to lose any comparison, not enough to hide
 # every other row.
@@ -51,43 +46,21 @@ def score(*, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float |
         "roc_auc": roc_auc,
         "average_precision": average_precision,
         "brier_score": float(np.square(probabilities - labels).mean()),
-        "calibration_error": _calibration_error(labels=labels, probabilities=probabilities),
+        "calibration_error": calibration_error(labels=labels, probabilities=probabilities),
     }
-
-
-def score_slices(rows: pl.DataFrame, *, label: str, probability: str, slices: Sequence[str]) -> pl.DataFrame:
-    """Every metric overall and for each value of each slice column.
-
-    Args:
-        rows: `label` (1.0 or 0.0), `probability` and the slice columns. Grain: one row per prediction.
-        label: Name of the label column.
-        probability: Name of the column of predicted probabilities.
-        slices: Columns to slice by.
-
-    Returns:
-        `slice_column`, `slice_value`, `metric`, `value` (null where it cannot be computed), `row_count`. Grain: one row per
-        slice value and metric, sorted; all rows together are slice `all`.
-    """
-    parts = [(ALL, ALL, rows)]
-    for column in slices:
-        parts += [(column, str(value), part) for (value,), part in sorted(rows.group_by(column), key=lambda group: str(group[0][0]))]
-    records = [
-        (column, value, metric, figure, part.height)
-        for column, value, part in parts
-        for metric, figure in score(labels=part[label].cast(pl.Float64).to_numpy(), probabilities=part[probability].to_numpy()).items()
-    ]
-    schema = {"slice_column": pl.String, "slice_value": pl.String, "metric": pl.String, "value": pl.Float64, "row_count": pl.Int64}
-    return pl.DataFrame(records, schema=schema, orient="row")
-
-
-def is_better(metric: str, value: float, limit: float) -> bool:
-    """Whether a value of `metric` (with or without its `<split>/`) beats a limit strictly, in the metric's own direction."""
-    return value > limit if metric.rpartition("/")[2] in HIGHER_IS_BETTER else value < limit
 
 
 def roc_auc(*, labels: np.ndarray, probabilities: np.ndarray) -> float | None:
     """Area under the ROC curve: how often a late row ranks above one that is not. Null with one class only."""
     return _ranking(labels=labels, probabilities=probabilities)[0]
+
+
+def calibration_error(*, labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Expected calibration error (Naeini 2015) over bins of equal count; equal predictions fall into one bin."""
+    edges = np.quantile(probabilities, np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1])
+    place = np.searchsorted(edges, probabilities, side="right")
+    gaps = np.bincount(place, weights=labels - probabilities, minlength=CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / labels.size)
 
 
 def _entropy(rate: float) -> float:
@@ -107,11 +80,3 @@ def _ranking(*, labels: np.ndarray, probabilities: np.ndarray) -> tuple[float | 
     misses_after = negatives - (rows_until - hits_until)
     wins = (hits * (misses_after + (counts - hits) / 2)).sum()
     return float(wins / (positives * negatives)), float((hits * hits_until / rows_until).sum() / positives)
-
-
-def _calibration_error(*, labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Expected calibration error (Naeini 2015) over bins of equal count; equal predictions fall into one bin."""
-    edges = np.quantile(probabilities, np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1])
-    place = np.searchsorted(edges, probabilities, side="right")
-    gaps = np.bincount(place, weights=labels - probabilities, minlength=CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / labels.size)

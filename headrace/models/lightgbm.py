@@ -10,7 +10,7 @@ import numpy as np
 
 # `deterministic` and `force_row_wise` take away what depends on timing: LightGBM otherwise tries two layouts and keeps the
 # faster. `feature_pre_filter` off lets one binned dataset serve trials that differ in `min_data_in_leaf`.
-REPRODUCIBLE = {"objective": "binary", "deterministic": True, "force_row_wise": True, "feature_pre_filter": False, "verbosity": -1}
+REPRODUCIBLE = {"deterministic": True, "force_row_wise": True, "feature_pre_filter": False, "verbosity": -1}
 
 # Validation loss of a forest is bumpy: ten rounds without gain at a learning rate of 0.1 are past the bumps.
 PATIENCE_ROUNDS = 10
@@ -22,7 +22,7 @@ class Examples:
 
     Attributes:
         matrix: float64, one column per feature.
-        labels: 1.0 or 0.0 per row.
+        labels: Code or number per row, as the kind encodes them.
     """
 
     matrix: np.ndarray
@@ -36,7 +36,7 @@ class Stopped:
     Attributes:
         booster: The trees.
         best_round: Boosting rounds until the least loss.
-        loss: That loss: log loss (nats) on the rows that stopped them.
+        loss: That loss, on the rows that stopped them.
     """
 
     booster: lightgbm.Booster
@@ -49,7 +49,7 @@ class CrossFitted:
     """What rows look like to trees that have not seen them.
 
     Attributes:
-        scores: Uncalibrated probability of each row, from the trees fitted without its fold; in the rows' order.
+        scores: What the trees fitted without its fold say of each row, in the rows' order; one column per class where there are several.
         best_round: Median of the rounds at which the folds stopped.
     """
 
@@ -79,20 +79,20 @@ def fit_until(train: lightgbm.Dataset, judge: lightgbm.Dataset, *, params: Mappi
     Args:
         train: Binned rows to fit on.
         judge: Binned rows that decide when to stop, referring to `train`.
-        params: LightGBM parameters.
+        params: LightGBM parameters, objective and metric among them.
         max_rounds: Greatest number of rounds.
         seed: Seed of row and column sampling.
         threads: Threads; they change no byte of the result.
     """
     booster = lightgbm.train(
-        {**params, **REPRODUCIBLE, "metric": "binary_logloss", "seed": seed, "num_threads": threads},
+        {**params, **REPRODUCIBLE, "seed": seed, "num_threads": threads},
         train,
         num_boost_round=max_rounds,
         valid_sets=[judge],
         valid_names=["judge"],
         callbacks=[lightgbm.early_stopping(PATIENCE_ROUNDS, verbose=False)],
     )
-    return Stopped(booster=booster, best_round=booster.best_iteration, loss=float(booster.best_score["judge"]["binary_logloss"]))
+    return Stopped(booster=booster, best_round=booster.best_iteration, loss=float(booster.best_score["judge"][params["metric"]]))
 
 
 def cross_fit(
@@ -109,15 +109,16 @@ def cross_fit(
         seed: Seed of row and column sampling.
         threads: Threads; they change no byte of the result.
     """
-    scores, rounds = np.empty(folds.size), []
+    parts, rounds = {}, []
     for fold in np.unique(folds):
         kept, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         stopped = fit_until(
             rows.subset(kept.tolist()), rows.subset(left_out.tolist()), params=params, max_rounds=max_rounds, seed=seed, threads=threads
         )
-        scores[left_out] = predict_scores(stopped.booster, examples.matrix[left_out], threads=threads)
+        parts[fold] = predict_scores(stopped.booster, examples.matrix[left_out], threads=threads)
         rounds.append(stopped.best_round)
-    return CrossFitted(scores=scores, best_round=int(np.median(rounds)))
+    back = np.argsort(np.argsort(folds, kind="stable"), kind="stable")
+    return CrossFitted(scores=np.concatenate([parts[fold] for fold in sorted(parts)])[back], best_round=int(np.median(rounds)))
 
 
 def fit_trees(rows: lightgbm.Dataset, *, params: Mapping[str, Any], rounds: int, seed: int, threads: int) -> str:
@@ -135,5 +136,5 @@ def load_booster(text: str) -> lightgbm.Booster:
 
 
 def predict_scores(booster: lightgbm.Booster, matrix: np.ndarray, *, threads: int) -> np.ndarray:
-    """Uncalibrated probabilities (0 to 1) of encoded rows."""
+    """Uncalibrated scores of encoded rows: probabilities, or numbers; one column per class where there are several."""
     return np.asarray(booster.predict(matrix, num_threads=threads), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The linear baseline: logistic regression, the model that a team would try first and should not stop at.
+"""The linear baseline: logistic or ridge regression, the model that a team would try first and should not stop at.
 
 Numbers are standardized and a missing one counts as the average; categories are one-hot and an unknown one counts as none.
 """
@@ -13,6 +13,8 @@ import polars as pl
 
 from headrace.models.candidate import LINEAR, read_json
 from headrace.models.encoding import encode
+from headrace.models.kinds import load_kind
+from headrace.models.kinds.kind import Kind, Outcomes
 
 # A baseline's coefficients stand still long before this: 20,000 rows for some hundred columns.
 _ROWS = 20_000
@@ -20,39 +22,50 @@ _ROWS = 20_000
 
 @dataclass(frozen=True, kw_only=True)
 class Linear:
-    """A fitted logistic regression.
+    """A fitted linear model.
 
     Attributes:
+        kind: Name of the kind of task.
+        outcomes: Classes in the order of the predictions' columns; empty where it predicts one number.
         features: Features in order.
         categories: Categorical feature -> values in the order of their codes.
         means: Mean of each numeric feature, in order.
         scales: Standard deviation of each numeric feature, in order; 1 where it is constant.
-        coefficients: One per numeric feature (per standard deviation), then one per category value; log-odds.
-        intercept: Log-odds of an average row without categories.
+        coefficients: For each outcome, or the one number: one per numeric feature (per standard deviation), then one per category value.
+        intercepts: Each one's score of an average row without categories.
     """
 
+    kind: str
+    outcomes: Outcomes
     features: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
     means: tuple[float, ...]
     scales: tuple[float, ...]
-    coefficients: tuple[float, ...]
-    intercept: float
+    coefficients: tuple[tuple[float, ...], ...]
+    intercepts: tuple[float, ...]
 
     def predict(self, rows: pl.DataFrame) -> np.ndarray:
-        """Probability (0 to 1) of each row, in the rows' order."""
+        """The prediction of each row, in the rows' order."""
         matrix = encode(rows, features=self.features, categories=self.categories)
         design = _design(matrix, features=self.features, categories=self.categories, means=np.array(self.means), scales=np.array(self.scales))
-        return 1 / (1 + np.exp(-(design @ np.array(self.coefficients) + self.intercept)))
+        return load_kind(self.kind).link(design @ np.array(self.coefficients).T + np.array(self.intercepts))
 
     def as_json(self) -> dict[str, Any]:
         """Content of `linear.json`."""
         return asdict(self)
 
 
-def fit_linear(rows: pl.DataFrame, *, label: str, features: Sequence[str], categories: Mapping[str, tuple[str, ...]], seed: int) -> Linear:
-    """Fit on a sample of labelled rows (label 1.0 or 0.0, both present)."""
-    from sklearn.linear_model import LogisticRegression
-
+def fit_linear(
+    rows: pl.DataFrame,
+    *,
+    kind: Kind,
+    label: str,
+    outcomes: Outcomes,
+    features: Sequence[str],
+    categories: Mapping[str, tuple[str, ...]],
+    seed: int,
+) -> Linear:
+    """Fit on a sample of labelled rows."""
     sample = rows.sample(min(_ROWS, rows.height), seed=seed)
     matrix = encode(sample, features=features, categories=categories)
     numbers = _numbers(matrix, features=features, categories=categories)
@@ -62,15 +75,16 @@ def fit_linear(rows: pl.DataFrame, *, label: str, features: Sequence[str], categ
     deviations = np.sqrt(np.nansum(np.square(numbers - means), axis=0) / known)
     scales = np.where(deviations > 0, deviations, 1.0)
     design = _design(matrix, features=features, categories=categories, means=means, scales=scales)
-    # The Newton solver converges to rounding error in a few steps, so that the file is the same bytes on every run.
-    fitted = LogisticRegression(solver="newton-cholesky", C=1.0, max_iter=100).fit(design, sample[label].to_numpy())
+    coefficients, intercepts = kind.fit_linear(design, kind.encode(sample[label], outcomes), outcomes)
     return Linear(
+        kind=kind.name,
+        outcomes=outcomes,
         features=tuple(features),
         categories=dict(categories),
         means=_rounded(means),
         scales=_rounded(scales),
-        coefficients=_rounded(fitted.coef_[0]),
-        intercept=_rounded(fitted.intercept_)[0],
+        coefficients=tuple(map(_rounded, coefficients)),
+        intercepts=_rounded(intercepts),
     )
 
 
@@ -82,8 +96,8 @@ def load_linear(folder: Path) -> Linear:
     """
     content = read_json(folder / LINEAR)
     categories = {name: tuple(values) for name, values in content.pop("categories").items()}
-    intercept = content.pop("intercept")
-    return Linear(categories=categories, intercept=intercept, **{name: tuple(values) for name, values in content.items()})
+    kind, coefficients = content.pop("kind"), tuple(map(tuple, content.pop("coefficients")))
+    return Linear(kind=kind, categories=categories, coefficients=coefficients, **{name: tuple(values) for name, values in content.items()})
 
 
 def _numbers(matrix: np.ndarray, *, features: Sequence[str], categories: Mapping[str, Sequence[str]]) -> np.ndarray:

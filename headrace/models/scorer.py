@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 
 from headrace.errors import CandidateError
-from headrace.models.calibration import calibrate
 from headrace.models.candidate import MODEL, Candidate, read_candidate
 from headrace.models.encoding import encode
+from headrace.models.kinds import load_kind
+from headrace.models.kinds.kind import Kind, Outcomes
 from headrace.models.lightgbm import load_booster, predict_scores
 
 # The column that says which feature set rows were built with, where they carry it.
@@ -36,8 +37,18 @@ class Scorer:
         """Features in the order of the model's columns."""
         return self.metadata.features
 
+    @property
+    def kind(self) -> Kind:
+        """Its kind of task."""
+        return load_kind(self.metadata.kind)
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """Classes in the order of its predictions' columns; empty where it predicts one number."""
+        return self.metadata.outcomes
+
     def predict(self, rows: pl.DataFrame) -> np.ndarray:
-        """Calibrated probabilities (0 to 1), one per row, in the rows' order.
+        """Predictions as its kind makes them (calibrated probabilities, numbers with their bounds), in the rows' order.
 
         Args:
             rows: The features by name, in any order, among any other columns.
@@ -48,8 +59,8 @@ class Scorer:
         self._check_version(rows)
         matrix = encode(rows, features=self.features, categories=self.metadata.categories)
         if not rows.height:
-            return np.empty(0)
-        return calibrate(self.metadata.calibration, predict_scores(self.booster, matrix, threads=self.threads))
+            return np.empty((0, len(self.outcomes)) if self.outcomes else 0)
+        return self.kind.calibrate(self.metadata.calibration, predict_scores(self.booster, matrix, threads=self.threads))
 
     def _check_version(self, rows: pl.DataFrame) -> None:
         found = rows[FEATURES_VERSION].unique().to_list() if FEATURES_VERSION in rows.columns else []

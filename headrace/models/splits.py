@@ -18,7 +18,7 @@ import polars as pl
 
 from headrace.decisions import Decision, blocked, decide_all, passed
 from headrace.features.views import FeatureSet
-from headrace.models import evaluation
+from headrace.models.kinds.kind import Kind
 from headrace.use_case import Policy, TrainingSpec
 
 GATE = "split"
@@ -75,7 +75,7 @@ def split_by_time(rows: pl.DataFrame, *, as_of: datetime, spec: TrainingSpec, ga
     """Split by `prediction_at`, newest window last.
 
     Args:
-        rows: Feature rows with the label (1.0, 0.0 or null), `prediction_at` and `label_known_at`. Any order.
+        rows: Feature rows with the label (or null), `prediction_at` and `label_known_at`. Any order.
         as_of: Instant (UTC) whose knowledge counts.
         spec: Lengths of the windows.
         gap: Longest time from prediction to label (`Label.matures_after`).
@@ -119,23 +119,23 @@ def _window(rows: pl.DataFrame, *, start: datetime, end: datetime, known_by: dat
     return rows.filter((pl.col(PREDICTED_AT) >= start) & (pl.col(PREDICTED_AT) < end) & (pl.col(LABEL_KNOWN_AT) <= known_by))
 
 
-def decide_split(splits: Splits, *, policy: Policy, features: FeatureSet, label: str) -> Decision:
+def decide_split(splits: Splits, *, kind: Kind, policy: Policy, features: FeatureSet, label: str) -> Decision:
     """Decide whether models may be trained and judged on these parts.
 
-    Blocks on too few rows, on one class only, on a row in two parts, on parts out of order, on a leaking column among the
-    features, and on a feature that alone nearly determines the label.
+    Blocks on too few rows, on labels that the kind cannot be fitted to or judged on (one class only), on a row in two parts, on
+    parts out of order, on a leaking column among the features, and on a feature that alone nearly determines the label.
     """
     named = decide_all(
-        GATE, [*_decide_rows(splits, policy, label), _decide_overlap(splits, features.key), _decide_order(splits), _decide_names(features)]
+        GATE, [*_decide_rows(splits, kind, policy, label), _decide_overlap(splits, features.key), _decide_order(splits), _decide_names(features)]
     )
     # A single feature is searched only in parts that are fit to be searched.
-    searched = _decide_single_features(splits, policy, features, label) if named.passed else named
+    searched = _decide_single_features(splits, kind, policy, features, label) if named.passed else named
     counts: dict[str, float | str] = {f"{name}_rows": float(part.height) for name, part in splits.parts.items()}
     evidence = counts | {"unlabelled_rows": float(splits.unlabelled_count), "unknown_rows": float(splits.unknown_count)} | dict(searched.evidence)
     return Decision(gate=GATE, passed=searched.passed, reason=searched.reason, evidence=evidence)
 
 
-def _decide_rows(splits: Splits, policy: Policy, label: str) -> list[Decision]:
+def _decide_rows(splits: Splits, kind: Kind, policy: Policy, label: str) -> list[Decision]:
     needed = {"train": policy.min_training_rows, "validation": policy.min_holdout_rows, "holdout": policy.min_holdout_rows}
     decisions = [
         passed(f"{name}_rows", f"{part.height} rows")
@@ -143,12 +143,9 @@ def _decide_rows(splits: Splits, policy: Policy, label: str) -> list[Decision]:
         else blocked(f"{name}_rows", f"{part.height} labelled rows, the policy needs {needed[name]}")
         for name, part in splits.parts.items()
     ]
-    classes = {name: sorted(part[label].unique().to_list()) for name, part in splits.parts.items()}
+    faults = {name: kind.find_label_fault(part[label]) for name, part in splits.parts.items()}
     return decisions + [
-        passed(f"{name}_classes", "both classes")
-        if found == [0.0, 1.0]
-        else blocked(f"{name}_classes", f"the label takes the values {found}, it must take 0.0 and 1.0")
-        for name, found in classes.items()
+        passed(f"{name}_labels", f"fit for {kind.name}") if fault is None else blocked(f"{name}_labels", fault) for name, fault in faults.items()
     ]
 
 
@@ -173,10 +170,10 @@ def _decide_names(features: FeatureSet) -> Decision:
     return blocked("leaking_columns", f"{', '.join(leaking)} would leak the label") if leaking else passed("leaking_columns", "no leaking column")
 
 
-def _decide_single_features(splits: Splits, policy: Policy, features: FeatureSet, label: str) -> Decision:
-    """Rate of the label per value of each feature, taken on training rows, must not rank validation rows too well."""
+def _decide_single_features(splits: Splits, kind: Kind, policy: Policy, features: FeatureSet, label: str) -> Decision:
+    """Mean of the label per value of each feature, taken on training rows, must not rank validation rows too well."""
     train, validation = (part.gather_every(max(1, part.height // _SEARCHED_ROWS)) for part in (splits.train, splits.validation))
-    aucs = {name: single_feature_auc(name, label, train=train, validation=validation) for name in features.names}
+    aucs = {name: single_feature_auc(name, label, kind=kind, train=train, validation=validation) for name in features.names}
     suspect = {name: auc for name, auc in aucs.items() if not auc <= policy.max_feature_auc}
     strongest = max(aucs, key=lambda name: aucs[name])
     evidence = {"strongest_feature": strongest, "strongest_feature_auc": aucs[strongest]}
@@ -186,20 +183,23 @@ def _decide_single_features(splits: Splits, policy: Policy, features: FeatureSet
     return passed(GATE, f"parts are fit to train on; strongest single feature {strongest} ({aucs[strongest]:.3f})", evidence)
 
 
-def single_feature_auc(name: str, label: str, *, train: pl.DataFrame, validation: pl.DataFrame) -> float:
-    """ROC AUC of one feature alone on validation rows, whatever the shape of its relation; nulls are a value of their own.
+def single_feature_auc(name: str, label: str, *, kind: Kind, train: pl.DataFrame, validation: pl.DataFrame) -> float:
+    """How well one feature alone ranks validation rows (ROC AUC, concordance), whatever the shape of its relation; nulls are a value of their own.
 
     Args:
         name: Column of the feature: numbers or strings.
-        label: Column of the label, 1.0 or 0.0.
-        train: Rows that the label's rate per value, or per group of values, is learned on.
-        validation: Rows that it is judged on; not a number where they have one class only.
+        label: Column of the label.
+        kind: The kind of task.
+        train: Rows that the label's mean per value, or per group of values, is learned on.
+        validation: Rows that it is judged on; not a number where no two of their labels differ.
     """
     place, groups = _groups(train[name], validation[name])
     seen, judged = place[: train.height], place[train.height :]
-    labels = train[label].to_numpy()
-    rates = (np.bincount(seen, weights=labels, minlength=groups) + labels.mean()) / (np.bincount(seen, minlength=groups) + 1)
-    auc = evaluation.roc_auc(labels=validation[label].to_numpy(), probabilities=rates[judged])
+    outcomes = kind.list_outcomes(train[label])
+    targets = train.select(target.alias(f"{place}") for place, target in enumerate(kind.targets(label, outcomes))).to_numpy()
+    counts = np.bincount(seen, minlength=groups) + 1
+    means = [(np.bincount(seen, weights=target, minlength=groups) + target.mean()) / counts for target in targets.T]
+    auc = kind.rank(validation[label], np.column_stack(means)[judged], outcomes)
     return math.nan if auc is None else auc
 
 

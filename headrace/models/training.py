@@ -16,15 +16,16 @@ import numpy as np
 import polars as pl
 
 from headrace.decisions import Decision
-from headrace.models import evaluation
 from headrace.models.baseline import Baseline, fit_baseline
-from headrace.models.calibration import calibrate, fit_platt
 from headrace.models.candidate import BASELINE, CARD, DRIFT_REFERENCE, EXPLANATION, LINEAR, METRICS, MODEL, Candidate, write_candidate, write_json
 from headrace.models.card import build_card
 from headrace.models.encoding import Categories, encode, fit_categories
 from headrace.models.explain import explain
+from headrace.models.kinds import load_kind
+from headrace.models.kinds.kind import Kind, Outcomes, finite_mean
 from headrace.models.lightgbm import Examples, build_dataset, cross_fit, fit_trees, load_booster, predict_scores
 from headrace.models.linear import Linear, fit_linear
+from headrace.models.slices import score_slices
 from headrace.models.splits import PREDICTED_AT, Splits, decide_split, split_by_time
 from headrace.models.tuning import tune
 from headrace.use_case import UseCase
@@ -36,7 +37,7 @@ FOLDS = 3
 
 _WEEK = timedelta(days=7) // timedelta(microseconds=1)
 
-_PROBABILITY, _MONTH = "probability_fraction", "month"
+_MONTH = "month"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,18 +59,20 @@ class CandidateReport:
 class _Model:
     """The fitted parts of a candidate, before they are files."""
 
+    kind: Kind
+    outcomes: Outcomes
     categories: Categories
     params: Mapping[str, Any]
     rounds: int
     trees: str
     calibration: Mapping[str, Any]
-    cross_fitted_loss: float
+    cross_fitted_loss: float | None
     baseline: Baseline
     linear: Linear
 
     def predict(self, rows: pl.DataFrame, *, features: tuple[str, ...], threads: int) -> np.ndarray:
         matrix = encode(rows, features=features, categories=self.categories)
-        return calibrate(self.calibration, predict_scores(load_booster(self.trees), matrix, threads=threads))
+        return self.kind.calibrate(self.calibration, predict_scores(load_booster(self.trees), matrix, threads=threads))
 
 
 def build_candidate(
@@ -78,7 +81,7 @@ def build_candidate(
     """Build a candidate from labelled feature rows and write its folder; `candidate.json` comes last, so a folder that has it is complete.
 
     Args:
-        rows: Features, `prediction_at`, `features_version`, the label (1.0, 0.0 or null) and `label_known_at`. Any order;
+        rows: Features, `prediction_at`, `features_version`, the label (or null) and `label_known_at`. Any order;
             rows of other features versions are left out. Grain: one row per key.
         case: The use case.
         as_of: Instant (UTC) whose knowledge counts.
@@ -90,21 +93,22 @@ def build_candidate(
     Raises:
         CandidateError: The rows lack a feature, or one has a type the model cannot read.
     """
-    label, features = case.label.name, case.features.names
+    kind, label, features = load_kind(case.kind), case.label.name, case.features.names
     usable = rows.filter(pl.col("features_version") == case.features.version)
     splits = split_by_time(usable, as_of=as_of, spec=case.training, gap=case.label.matures_after, label=label, key=case.features.key)
-    decision = decide_split(splits, policy=case.policy, features=case.features, label=label)
+    decision = decide_split(splits, kind=kind, policy=case.policy, features=case.features, label=label)
     if not decision.passed:
         return CandidateReport(decision=decision, candidate=None, metrics={})
 
     model = _fit(splits, case=case, seed=seed, threads=threads)
     candidate = _describe(model, splits, case=case, as_of=as_of, seed=seed, provenance=provenance)
+    predictions = model.predict(splits.holdout, features=features, threads=threads)
     judged = splits.holdout.with_columns(
-        pl.Series(_PROBABILITY, model.predict(splits.holdout, features=features, threads=threads)),
+        *kind.to_columns(predictions, model.outcomes),
         pl.col(PREDICTED_AT).dt.strftime("%Y-%m").alias(_MONTH),
     )
-    metrics = _measure(model, judged, label=label)
-    slices = evaluation.score_slices(judged, label=label, probability=_PROBABILITY, slices=[*case.policy.slices, _MONTH])
+    metrics = _measure(model, splits.holdout, predictions, label=label)
+    slices = score_slices(judged, kind=kind, label=label, slices=[*case.policy.slices, _MONTH])
     explained = splits.holdout.sample(min(case.training.explained_rows, splits.holdout.height), seed=seed)
     explanation = explain(load_booster(model.trees), encode(explained, features=features, categories=model.categories), threads=threads)
 
@@ -122,32 +126,37 @@ def build_candidate(
 
 def _fit(splits: Splits, *, case: UseCase, seed: int, threads: int) -> _Model:
     """Search forward in time, calibrate on cross-fitted scores, fit on everything before the holdout."""
-    label, features, spec = case.label.name, case.features.names, case.training
+    kind, label, features, spec = load_kind(case.kind), case.label.name, case.features.names, case.training
     known = splits.known
+    outcomes = kind.list_outcomes(known[label])
+    objective = kind.objective(outcomes)
     categories = fit_categories(known, case.features.categorical)
 
     def examples(rows: pl.DataFrame) -> Examples:
-        return Examples(matrix=encode(rows, features=features, categories=categories), labels=rows[label].to_numpy())
+        return Examples(matrix=encode(rows, features=features, categories=categories), labels=kind.encode(rows[label], outcomes))
 
     def binned(rows: Examples, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
         return build_dataset(rows, features=features, categorical=case.features.categorical, reference=reference)
 
     sample = binned(examples(splits.train.sample(min(spec.tuning_rows, splits.train.height), seed=seed)))
-    params = tune(sample, binned(examples(splits.validation), sample), spec=spec, seed=seed, threads=threads)
+    params = tune(sample, binned(examples(splits.validation), sample), spec=spec, objective=objective, seed=seed, threads=threads)
 
     everything = examples(known)
     rows = binned(everything)
-    crossed = cross_fit(everything, rows, folds=_folds(known), params=params, max_rounds=spec.max_rounds, seed=seed, threads=threads)
-    calibration = fit_platt(scores=crossed.scores, labels=everything.labels)
+    fitted = {**params, **objective}
+    crossed = cross_fit(everything, rows, folds=_folds(known), params=fitted, max_rounds=spec.max_rounds, seed=seed, threads=threads)
+    calibration = kind.fit_calibration(crossed.scores, everything.labels)
     return _Model(
+        kind=kind,
+        outcomes=outcomes,
         categories=categories,
         params=params,
         rounds=crossed.best_round,
-        trees=fit_trees(rows, params=params, rounds=crossed.best_round, seed=seed, threads=threads),
+        trees=fit_trees(rows, params=fitted, rounds=crossed.best_round, seed=seed, threads=threads),
         calibration=calibration,
-        cross_fitted_loss=float(evaluation.log_losses(everything.labels, calibrate(calibration, crossed.scores)).mean()),
-        baseline=fit_baseline(known, label=label, columns=case.policy.baseline),
-        linear=fit_linear(known, label=label, features=features, categories=categories, seed=seed),
+        cross_fitted_loss=finite_mean(kind.losses(known[label], kind.calibrate(calibration, crossed.scores), outcomes)),
+        baseline=fit_baseline(known, kind=kind, label=label, outcomes=outcomes, columns=case.policy.baseline),
+        linear=fit_linear(known, kind=kind, label=label, outcomes=outcomes, features=features, categories=categories, seed=seed),
     )
 
 
@@ -169,7 +178,9 @@ def _write_model(folder: Path, model: _Model) -> None:
 def _describe(model: _Model, splits: Splits, *, case: UseCase, as_of: datetime, seed: int, provenance: Mapping[str, Any]) -> Candidate:
     return Candidate(
         use_case=case.name,
+        kind=case.kind,
         label=case.label.name,
+        outcomes=model.outcomes,
         features_version=case.features.version,
         features=case.features.names,
         categories={name: tuple(values) for name, values in model.categories.items()},
@@ -188,21 +199,15 @@ def _describe(model: _Model, splits: Splits, *, case: UseCase, as_of: datetime, 
     )
 
 
-def _measure(model: _Model, judged: pl.DataFrame, *, label: str) -> dict[str, float | None]:
+def _measure(model: _Model, holdout: pl.DataFrame, predictions: np.ndarray, *, label: str) -> dict[str, float | None]:
     """Figures of the model and of both baselines on the holdout."""
-    labels = judged[label].to_numpy()
-    probabilities = {"": judged[_PROBABILITY].to_numpy(), "baseline_": model.baseline.predict(judged), "linear_": model.linear.predict(judged)}
+    kind, labels, outcomes = model.kind, holdout[label], model.outcomes
+    said = {"": predictions, "baseline_": model.baseline.predict(holdout), "linear_": model.linear.predict(holdout)}
     metrics: dict[str, float | None] = {
-        f"holdout/{whose}{metric}": figure
-        for whose, predicted in probabilities.items()
-        for metric, figure in evaluation.score(labels=labels, probabilities=predicted).items()
+        f"holdout/{whose}{metric}": figure for whose, predicted in said.items() for metric, figure in kind.score(labels, predicted, outcomes).items()
     }
-    return metrics | {
-        "holdout/label_rate_fraction": float(labels.mean()),
-        "holdout/prediction_mean_fraction": float(probabilities[""].mean()),
-        "holdout/row_count": float(labels.size),
-        "cross_fitted/log_loss": model.cross_fitted_loss,
-    }
+    described = {f"holdout/{name}": figure for name, figure in kind.describe(labels, predictions, outcomes).items()}
+    return metrics | described | {"holdout/row_count": float(holdout.height), f"cross_fitted/{kind.metrics[0]}": model.cross_fitted_loss}
 
 
 def _sample_reference(known: pl.DataFrame, *, features: tuple[str, ...], limit: int, seed: int) -> pl.DataFrame:

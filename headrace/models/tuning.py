@@ -12,22 +12,25 @@ from headrace.use_case import TrainingSpec
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def tune(train: lightgbm.Dataset, validation: lightgbm.Dataset, *, spec: TrainingSpec, seed: int, threads: int) -> dict[str, Any]:
+def tune(
+    train: lightgbm.Dataset, validation: lightgbm.Dataset, *, spec: TrainingSpec, objective: Mapping[str, Any], seed: int, threads: int
+) -> dict[str, Any]:
     """Search parameters of less validation loss, starting from those known to be good, which stay unless clearly beaten.
 
     Args:
         train: Binned sample of the training rows.
         validation: Binned validation rows.
         spec: What is searched, how often, what is fixed, and what counts as clearly.
+        objective: LightGBM's objective and metric.
         seed: Seed of the search and of every fit.
         threads: Threads of one fit.
 
     Returns:
-        Fixed and found parameters together.
+        Fixed and found parameters together, without the objective.
     """
 
     def loss(trial: optuna.Trial) -> float:
-        params = {**spec.fixed, **_suggest(trial, spec.search)}
+        params = {**spec.fixed, **_suggest(trial, spec.search), **objective}
         return fit_until(train, validation, params=params, max_rounds=spec.max_rounds, seed=seed, threads=threads).loss
 
     study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=seed))

@@ -11,8 +11,10 @@ from headrace.lake import runs, tables
 from headrace.lake.batches import build_batch_id, format_instant
 from headrace.lake.contracts import load_contract
 from headrace.lake.runs import Step
-from headrace.models.baseline import Baseline, load_baseline
+from headrace.models.baseline import load_baseline
 from headrace.models.candidate import DRIFT_REFERENCE, METRICS, read_candidate, read_json
+from headrace.models.kinds import load_kind
+from headrace.models.kinds.kind import split_columns
 from headrace.models.scorer import load_scorer
 from headrace.monitoring import drift, performance, retraining
 from headrace.monitoring.retraining import RetrainDecision, RetrainFacts
@@ -40,7 +42,7 @@ def append_performance(settings: Settings, case: UseCase, *, as_of: datetime) ->
     rows = _join_outcomes(settings, case, predictions, windows=windows, as_of=as_of)
     written = 0
     for window in windows:
-        measured = performance.measure_window(_within(rows, window), window=window, slices=case.policy.slices)
+        measured = performance.measure_window(_within(rows, window), kind=load_kind(case.kind), window=window, slices=case.policy.slices)
         written += _append_window(settings, case, PERFORMANCE, measured, window)
     return Step(decision=passed("performance", f"{len(windows)} windows measured"), rows_read=rows.height, rows_written=written)
 
@@ -97,7 +99,7 @@ def _append_window(settings: Settings, case: UseCase, table: str, measured: pl.D
 
 
 def _join_outcomes(settings: Settings, case: UseCase, predictions: pl.DataFrame, *, windows: Sequence[Window], as_of: datetime) -> pl.DataFrame:
-    """Predictions of the windows with slices, label and the business rule's own probability."""
+    """Predictions of the windows with slices, label and what the business rule said."""
     if not windows:
         return predictions.clear()
     due = _within(predictions, (windows[0][0], windows[-1][1]))
@@ -111,15 +113,17 @@ def _join_outcomes(settings: Settings, case: UseCase, predictions: pl.DataFrame,
     in_time = pl.col("label_known_at") - pl.col("prediction_at") <= case.label.matures_after
     joined = joined.with_columns(pl.when(in_time).then(performance.LABEL).alias(performance.LABEL)).drop("label_known_at")
     parts = [
-        part.with_columns(pl.Series(performance.BASELINE, _load_rule(settings, case, part).predict(part), dtype=pl.Float64))
+        part.with_columns(_predict_by_rule(settings, case, part))
         for part in joined.sort("model_version", "prediction_at", *key).partition_by("model_version", maintain_order=True)
     ]
     return pl.concat(parts) if parts else joined
 
 
-def _load_rule(settings: Settings, case: UseCase, part: pl.DataFrame) -> Baseline:
+def _predict_by_rule(settings: Settings, case: UseCase, part: pl.DataFrame) -> list[pl.Series]:
+    """What the business rule that came with the version of these rows says about them."""
     version = versions.read(settings, case, number=part["model_version"][0])
-    return load_baseline(versions.candidate_folder(settings, version))
+    rule = load_baseline(versions.candidate_folder(settings, version))
+    return split_columns(load_kind(case.kind), rule.predict(part), rule.outcomes, prefix=performance.RULE)
 
 
 def _measure_drift(settings: Settings, case: UseCase, rows: pl.DataFrame, current: pl.DataFrame, *, window: Window, reign: Reign) -> pl.DataFrame:
@@ -138,13 +142,14 @@ def _measure_drift(settings: Settings, case: UseCase, rows: pl.DataFrame, curren
     def prepare(frame: pl.DataFrame) -> pl.DataFrame:
         key = [name for name in ("prediction_at", *case.features.key, *case.features.names) if name in frame.columns]
         sample = drift.sample_rows(frame, limit=case.policy.drift_sample_rows, seed=settings.seed, key=key)
-        return sample.with_columns(pl.Series(drift.PREDICTION, scorer.predict(sample), dtype=pl.Float64))
+        return sample.with_columns(scorer.kind.drift_values(scorer.predict(sample), scorer.outcomes).alias(drift.PREDICTION))
 
     sample = prepare(current)
+    (categorical if sample.schema[drift.PREDICTION] == pl.String else numerical).append(drift.PREDICTION)
     parts = []
     for view, (reference, name) in references.items():
         measured = drift.measure_drift(
-            sample, prepare(reference), numerical=[*numerical, drift.PREDICTION], categorical=categorical, threshold=case.policy.drift_threshold
+            sample, prepare(reference), numerical=numerical, categorical=categorical, threshold=case.policy.drift_threshold
         )
         parts.append(measured.with_columns(pl.lit(view).alias("view"), pl.lit(name).alias("reference")))
     return pl.concat(parts).with_columns(start.alias("window_start"), end.alias("window_end"))

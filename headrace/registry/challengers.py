@@ -16,6 +16,7 @@ from headrace.decisions import Decision, passed
 from headrace.lake import tables
 from headrace.lake.batches import format_instant
 from headrace.models.candidate import METRICS, read_candidate, read_json
+from headrace.models.kinds import load_kind
 from headrace.models.training import build_candidate
 from headrace.registry import scoring, version_rows, versions
 from headrace.settings import Settings
@@ -74,9 +75,8 @@ def build(settings: Settings, case: UseCase, identity: Identity) -> Decision:
     )
     if not report.decision.passed:
         return report.decision
-    figures = ", ".join(
-        f"{name} {report.metrics[name]:.3f}" for name in ("holdout/log_loss", "holdout/roc_auc") if report.metrics.get(name) is not None
-    )
+    watched = [f"holdout/{metric}" for metric in load_kind(case.kind).watched]
+    figures = ", ".join(f"{name} {report.metrics[name]:.3f}" for name in watched if report.metrics.get(name) is not None)
     return passed("train", figures)
 
 
@@ -120,10 +120,13 @@ def register_folder(
 def _build_signature(case: UseCase) -> "ModelSignature":
     """Inputs by name and type, so that a model that is called with other columns refuses; null is allowed, as in the table."""
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, Schema, TensorSpec
 
     inputs = [ColSpec("string" if name in case.features.categorical else "double", name, required=False) for name in case.features.names]
-    return ModelSignature(inputs=Schema([ColSpec("long", "features_version"), *inputs]), outputs=Schema([ColSpec("double", "probability_fraction")]))
+    outputs: list[ColSpec | TensorSpec] = [
+        ColSpec("double" if column.type == "float64" else "string", name) for name, column in load_kind(case.kind).columns.items()
+    ]
+    return ModelSignature(inputs=Schema([ColSpec("long", "features_version"), *inputs]), outputs=Schema(outputs))
 
 
 def _provenance(identity: Identity) -> dict[str, object]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from headrace.decisions import Decision, blocked, passed
 from headrace.models.candidate import FILES
-from headrace.models.evaluation import METRICS, is_better
+from headrace.models.kinds.kind import Kind, is_better
 from headrace.use_case import Policy
 
 # Files that hold data only. A pickle runs code when it is loaded, so does a Python file; what is not listed is not trusted.
@@ -46,11 +46,12 @@ class VersionFacts:
     repeated_scores: np.ndarray | None
 
 
-def decide_compliance(facts: VersionFacts, *, policy: Policy, forbidden: Sequence[str]) -> list[Decision]:
+def decide_compliance(facts: VersionFacts, *, kind: Kind, policy: Policy, forbidden: Sequence[str]) -> list[Decision]:
     """Every check, in the order a person would ask.
 
     Args:
         facts: What was found about the version.
+        kind: The kind of task.
         policy: The use case's own bars.
         forbidden: Columns that would leak the label.
     """
@@ -60,9 +61,9 @@ def decide_compliance(facts: VersionFacts, *, policy: Policy, forbidden: Sequenc
         decide_tags(facts, required=policy.required_tags),
         decide_table_versions(facts),
         decide_features(facts, forbidden=forbidden),
-        decide_suspicion(facts, policy=policy),
+        decide_suspicion(facts, kind=kind, policy=policy),
         decide_files(facts),
-        decide_reproducible(facts),
+        decide_reproducible(facts, kind=kind),
     ]
 
 
@@ -109,14 +110,15 @@ def decide_features(facts: VersionFacts, *, forbidden: Sequence[str]) -> Decisio
     return passed("leaking_features", f"none among {len(facts.features)} features")
 
 
-def decide_suspicion(facts: VersionFacts, *, policy: Policy) -> Decision:
+def decide_suspicion(facts: VersionFacts, *, kind: Kind, policy: Policy) -> Decision:
     """The judging metric is there, is a number, and is not too good to be true."""
     figure, limit = facts.metrics.get(policy.metric), policy.suspicion_limit
-    if policy.metric.rpartition("/")[2] not in METRICS:
-        return blocked("suspicion", f"nobody knows which way {policy.metric} is better; the policy may name a split and one of {', '.join(METRICS)}")
+    if policy.metric.rpartition("/")[2] not in kind.metrics:
+        known = ", ".join(kind.metrics)
+        return blocked("suspicion", f"nobody knows which way {policy.metric} is better; the policy may name a split and one of {known}")
     if figure is None or not math.isfinite(figure) or not math.isfinite(limit):
         return blocked("suspicion", f"{policy.metric} is {figure} and its limit {limit}, so nobody can tell whether it is too good")
-    if is_better(policy.metric, figure, limit):
+    if is_better(kind, policy.metric, figure, limit=limit):
         return blocked(
             "suspicion",
             f"{policy.metric} {figure:.4f} is better than {limit:.4f}, which is taken for a leak; look for a feature that knows the outcome",
@@ -133,13 +135,13 @@ def decide_files(facts: VersionFacts) -> Decision:
     return blocked("safe_files", f"the folder lacks {', '.join(missing)}") if missing else passed("safe_files", f"{len(facts.files)} data files")
 
 
-def decide_reproducible(facts: VersionFacts) -> Decision:
-    """Loaded twice, the version gives the same rows the same probabilities, to the last bit."""
+def decide_reproducible(facts: VersionFacts, *, kind: Kind) -> Decision:
+    """Loaded twice, the version gives the same rows the same predictions, to the last bit."""
     first, again = facts.first_scores, facts.repeated_scores
     if first is None or again is None or not first.size:
         return blocked("reproducible_score", "the version was not scored twice on a sample")
-    if not (np.isfinite(first).all() and first.min() >= 0 and first.max() <= 1):
-        return blocked("reproducible_score", "some scores are no probabilities")
+    if not kind.is_possible(first):
+        return blocked("reproducible_score", f"some scores are no predictions of {kind.name}: not finite, or out of their range")
     if not np.array_equal(first, again):
-        return blocked("reproducible_score", f"two loads of the version score {first.size} rows differently")
-    return passed("reproducible_score", f"two loads score {first.size} rows alike")
+        return blocked("reproducible_score", f"two loads of the version score {len(first)} rows differently")
+    return passed("reproducible_score", f"two loads score {len(first)} rows alike")

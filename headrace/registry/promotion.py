@@ -3,9 +3,7 @@
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
 import polars as pl
 
 from headrace.decisions import Decision, blocked, decide_all, passed
@@ -16,7 +14,8 @@ from headrace.lake.batches import build_batch_id
 from headrace.lake.runs import build_row
 from headrace.models.baseline import load_baseline
 from headrace.models.candidate import CARD, METRICS, read_candidate, read_json
-from headrace.models.evaluation import log_losses
+from headrace.models.kinds import load_kind
+from headrace.models.kinds.kind import Predictor
 from headrace.models.scorer import load_scorer
 from headrace.registry import approvals, challengers, comparison, compliance, evidence, history, versions
 from headrace.registry.compliance import VersionFacts
@@ -47,7 +46,8 @@ def decide_compliance(settings: Settings, case: UseCase, challenger: versions.Ve
         first_scores=first.predict(rows),
         repeated_scores=again.predict(rows),
     )
-    return decide_all("compliance", compliance.decide_compliance(facts, policy=case.policy, forbidden=case.features.forbidden))
+    kind = load_kind(case.kind)
+    return decide_all("compliance", compliance.decide_compliance(facts, kind=kind, policy=case.policy, forbidden=case.features.forbidden))
 
 
 def decide_comparison(settings: Settings, case: UseCase, challenger: versions.Version, *, as_of: datetime) -> Decision:
@@ -157,17 +157,9 @@ def _read_text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
-class Predictor(Protocol):
-    """Anything that can be asked for probabilities: a model, or a business rule."""
-
-    def predict(self, rows: pl.DataFrame) -> np.ndarray:
-        """Probability (0 to 1) of each row."""
-        ...
-
-
 def _measure_losses(case: UseCase, rows: pl.DataFrame, predictor: Predictor) -> pl.DataFrame:
-    """The key, slices and log loss (nats) of each row."""
-    losses = log_losses(rows[case.label.name].to_numpy(), predictor.predict(rows))
+    """The key, slices and loss of each row."""
+    losses = load_kind(case.kind).losses(rows[case.label.name], predictor.predict(rows), predictor.outcomes)
     columns = dict.fromkeys((*case.features.key, "prediction_at", *case.policy.slices))
     return rows.select(*columns).with_columns(pl.Series("loss", losses, dtype=pl.Float64))
 

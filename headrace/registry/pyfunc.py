@@ -22,7 +22,7 @@ class CandidateModel:
         self.scorer = scorer
 
     def predict(self, rows: "pd.DataFrame", params: dict[str, Any] | None = None) -> np.ndarray:
-        """Calibrated probabilities (0 to 1), one per row; rows carry the features by name, as pandas from MLflow."""
+        """Predictions as the model's kind makes them, one per row; rows carry the features by name, as pandas from MLflow."""
         return self.scorer.predict(pl.from_pandas(rows))
 
 

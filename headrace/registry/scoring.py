@@ -10,6 +10,7 @@ from headrace.features.materialize import feature_hashes
 from headrace.lake import tables
 from headrace.lake.batches import build_batch_id, format_instant
 from headrace.lake.runs import Step, read_watermark
+from headrace.models.kinds import load_kind
 from headrace.models.scorer import Scorer, load_scorer
 from headrace.registry import history, versions
 from headrace.settings import Settings
@@ -47,16 +48,15 @@ def append_predictions(settings: Settings, case: UseCase, *, as_of: datetime, re
 
 def score(settings: Settings, case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
     """Predictions of feature rows that say which `model_version` and `model_id` scores them. Grain: one row per row."""
-    columns = [*case.features.key, "prediction_at", "features_version", "model_version", "model_id", "feature_hash", "probability_fraction"]
-    parts = [
-        part.with_columns(
-            pl.Series("probability_fraction", load_version_scorer(settings, case, number=int(str(number))).predict(part), dtype=pl.Float64),
-            feature_hashes(part, case.features.names).alias("feature_hash"),
-        )
-        for (number,), part in rows.partition_by("model_version", as_dict=True, maintain_order=True).items()
-    ]
+    kind = load_kind(case.kind)
+    columns = [*case.features.key, "prediction_at", "features_version", "model_version", "model_id", "feature_hash", *kind.columns]
+    parts = []
+    for (number,), part in rows.partition_by("model_version", as_dict=True, maintain_order=True).items():
+        scorer = load_version_scorer(settings, case, number=int(str(number)))
+        predicted = kind.to_columns(scorer.predict(part), scorer.outcomes)
+        parts.append(part.with_columns(*predicted, feature_hashes(part, case.features.names).alias("feature_hash")))
     if not parts:
-        schema = dict(rows.schema) | {"feature_hash": pl.String(), "probability_fraction": pl.Float64()}
+        schema = dict(rows.schema) | {"feature_hash": pl.String()} | {name: column.dtype for name, column in kind.columns.items()}
         return pl.DataFrame(schema=schema).select(columns)
     return pl.concat(parts).select(columns)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from headrace.errors import HeadraceError, UseCaseError
+from headrace.scaffold.placing import PLACED_AT
 from headrace.scaffold.plan import Plan, Question, build_plan, check_name
 from headrace.scaffold.reading import INSTANT, Table, read_table
 from headrace.scaffold.render import render_files
@@ -20,12 +21,16 @@ from headrace.scaffold.writing import PATCH, build_patch, check_free, find_feed,
 from headrace.settings import ROOT
 
 _WANTED = ("name", "from", "label", "time", "key")
+_OPTIONAL = ("kind", "group")
+
+# A label of more values is a number or a name; the offer lists the others.
+_FEW = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read, decide, write, and say on one screen what was assumed."""
     parser = argparse.ArgumentParser(prog="python -m headrace.scaffold", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in _WANTED:
+    for name in (*_WANTED, *_OPTIONAL):
         parser.add_argument(f"--{name}", dest=name, default="")
     parser.add_argument("--root", type=Path, default=ROOT, help="the clone that gets the files")
     options = vars(parser.parse_args(sys.argv[1:] if arguments is None else arguments))
@@ -57,7 +62,7 @@ def _make(options: dict[str, str], *, root: Path) -> None:
 
 
 def _plan_and_write(options: dict[str, str], table: Table, *, source: Path, root: Path, began: float) -> None:
-    asked = {name: options[name] for name in ("name", "label", "time", "key")}
+    asked = {name: options[name] for name in ("name", "label", "time", "key", *_OPTIONAL)}
     question = Question(source=source, feed=find_feed(options["name"], root=root), **asked)
     _say("measuring every column against the label")
     plan = build_plan(question, table)
@@ -80,14 +85,14 @@ def _check_complete(options: dict[str, str], table: Table) -> None:
     if all(options[name] for name in _WANTED):
         return
     rows = table.rows
-    pairs = [name for name in rows.columns if rows[name].drop_nulls().n_unique() == 2]
+    few = [name for name in rows.columns if 2 <= rows[name].drop_nulls().n_unique() <= _FEW]
     times = [name for name, kind in rows.schema.items() if kind in (INSTANT, pl.Date)]
     unique = [name for name in rows.columns if rows.schema[name] in (pl.String, pl.Int64) and rows[name].drop_nulls().n_unique() == rows.height]
     offers = {
         "name": "a name for the use case, lower case; for example NAME=churn",
-        "label": f"the column to predict; with two values: {_join(pairs)}",
-        "time": f"the column of each row's instant; dates or instants: {_join(times)}",
-        "key": f"the column that identifies a row; without a repeated value: {_join(unique)}",
+        "label": f"the column to predict; yes or no, a class, or a number; with 2 to {_FEW} values: {_join(few)}",
+        "time": f"the column of each row's instant; dates or instants: {_join(times)}; a table without time: TIME=none",
+        "key": f"the column that identifies a row; without a repeated value: {_join(unique)}; a table without one: KEY=none",
     }
     missing = [f"{name.upper()} is missing: {offer}" for name, offer in offers.items() if not options[name]]
     if missing:
@@ -95,19 +100,23 @@ def _check_complete(options: dict[str, str], table: Table) -> None:
 
 
 def _describe(plan: Plan, *, written: int, landed: Path, seconds: float) -> str:
-    roles, windows = plan.roles, plan.windows
+    roles, windows, target = plan.roles, plan.windows, plan.roles.target
     left_out = [f"    {name}: {why}" for name, why in roles.left_out.items()]
     strongest = ", ".join(f"{one.name} {one.auc:.2f}" for one in roles.features[:4])
+    rule = f"the {target.kind.words.rule} of {roles.label} per {' and '.join(plan.baseline)}"
+    if plan.forecast:
+        rule = f"as it was before: {plan.forecast.before}"
     lines = [
         "",
-        f"{plan.name}: {plan.title} It is for {roles.label_rate:.1%} of the rows.",
-        f"  features      {len(roles.features)}; strongest alone (ROC AUC): {strongest}",
+        f"{plan.name}: {plan.title} {target.summary}",
+        f"  features      {len(roles.features)}; strongest alone ({target.kind.words.ranking}): {strongest}",
         f"  left out      {len(left_out)}" + (":" if left_out else ""),
         *left_out[:12],
         *([f"    ... {len(left_out) - 12} more, in use_cases/{plan.name}/features.py"] if len(left_out) > 12 else []),
-        f"  by time       the first model learns from all until {windows.ticks[0]:%Y-%m-%d}; the last {_days(windows.holdout)} before judge it",
+        f"  {'by time' if roles.time != PLACED_AT else 'at random':<14}the first model learns from all until {windows.ticks[0]:%Y-%m-%d}; the last "
+        f"{_days(windows.holdout)} before judge it",
         f"                then {len(windows.ticks) - 1} steps (ticks) until {windows.ticks[-1]:%Y-%m-%d}: score, monitor, and retrain where it pays",
-        f"  to beat       a rule of thumb: how often {roles.label} was {roles.positive_text} per {' and '.join(plan.baseline)}",
+        f"  to beat       a rule of thumb: {rule}",
         "  to check",
         *[f"    - {check}" for check in plan.checks],
         f"  written       {written} files in use_cases/{plan.name}, data_contracts/{plan.name}, tests/use_cases; rows in {landed} ({seconds:.0f} s)",

@@ -91,7 +91,7 @@ def _describe(column: pl.Series, original: str, roles: Roles) -> dict[str, Any]:
     if column.dtype == pl.Datetime("us", "UTC"):
         promise["unit"] = "UTC"
     elif column.dtype.is_numeric() and name == roles.label:
-        promise["unit"] = "flag"
+        promise["unit"] = "flag" if roles.target.kind.name == "binary" else guess_unit(name)
     elif column.dtype.is_numeric() and not is_named:
         promise["unit"] = guess_unit(name)
         if name not in roles.personal:

@@ -3,20 +3,21 @@
 import keyword
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from headrace.errors import UseCaseError
+from headrace.scaffold.forecast import FORECAST_ID, TARGET_AT, Forecast, choose_forecast, describe_features, shape_forecasts
+from headrace.scaffold.labels import Target, choose_target
+from headrace.scaffold.personal import find_personal
+from headrace.scaffold.placing import NONE, PLACED_AT, ROW_ID, number_rows, place_at_random
 from headrace.scaffold.reading import INSTANT, Table, show_name
-from headrace.scaffold.roles import Feature, Roles, build_target, feature_values, find_personal, find_roles, list_values
+from headrace.scaffold.roles import Feature, Roles, feature_values, find_forecast_roles, find_roles
 from headrace.scaffold.together import SUSPICIOUS_AUC, measure_together
 from headrace.scaffold.windows import Windows, choose_windows
 from headrace.use_case import NAME
-
-# Fewer labelled rows teach a model of trees nothing that a holdout of theirs could show.
-LEAST_ROWS = 500
 
 # Share of rows that may lack an instant, or repeat a key: the odd ones of an export. With more, the column is not what it is said to be.
 _MOST_ODD = 0.01
@@ -33,11 +34,13 @@ _LEAST_TRAINED, _LEAST_JUDGED = 100, 50
 # Years that an instant may lie in; others are stand-ins for "unknown" (9999-12-31) or were written with two digits.
 _YEARS = (1800, 2200)
 
-# A name is part of lines, paths and table names; a value of the label is part of a line.
-_LONGEST_NAME, _LONGEST_VALUE = 30, 30
+# A name is part of lines, paths and table names.
+_LONGEST_NAME = 30
 
 # Names shown in a sentence.
 _MOST_SHOWN = 20
+
+OWNER_CHECK = "Owner to fill in: to-review@example.org stands in every contract and in __init__.py."
 
 # A category of few values can be guarded value by value.
 _MOST_SLICES = 10
@@ -52,8 +55,10 @@ class Question:
         source: The table's path.
         feed: Noun of the tables of a use case that is there already; None: named after the file.
         label: Column to predict, as the file or the new name has it.
-        time: Column of the row's instant.
-        key: Column that identifies a row.
+        time: Column of the row's instant; `none`: the table has no time.
+        key: Column that identifies a row; `none`: no column does.
+        kind: The kind of task; empty: what the label's values make it.
+        group: Column whose rows stay together in a table without time; empty: each row for itself.
     """
 
     name: str
@@ -61,6 +66,8 @@ class Question:
     label: str
     time: str
     key: str
+    kind: str = ""
+    group: str = ""
     feed: str | None = None
 
 
@@ -74,8 +81,12 @@ class Plan:
         owner: Who answers for it.
         origin: Name of the file or table that it was made from.
         feed: Noun of its bronze and silver table.
-        table: The rows, with instants in the time column.
-        roles: What the columns are.
+        table: The rows that are predicted, with instants in the time column.
+        roles: What their columns are.
+        landed: The rows as they lie in bronze and silver; those of `table`, but for a forecast.
+        landed_roles: What their columns are.
+        landed_key: Columns that identify them.
+        forecast: Of a forecast, what is forecast; else None.
         windows: Spans and ticks.
         slices: Categories that are guarded value by value.
         baseline: Columns of the rule of thumb, with the width of their groups.
@@ -92,6 +103,10 @@ class Plan:
     feed: str
     table: Table
     roles: Roles
+    landed: Table
+    landed_roles: Roles
+    landed_key: Sequence[str]
+    forecast: Forecast | None
     windows: Windows
     slices: Sequence[str]
     baseline: Mapping[str, float | None]
@@ -108,37 +123,109 @@ def build_plan(question: Question, table: Table) -> Plan:
         UseCaseError: A column is not there or cannot be what it is said to be, or there are too few rows; the sentence says what would do.
     """
     check_name(question.name)
-    label, time, key = (_find(table, name, value) for name, value in (("LABEL", question.label), ("TIME", question.time), ("KEY", question.key)))
-    if len({label, time, key}) < 3:
-        raise UseCaseError("LABEL, TIME and KEY must be three columns; one was named twice")
-    timed = _check_time(table, time)
-    _check_label(timed, label)
+    label, group = _find(table, "LABEL", question.label), _find(table, "GROUP", question.group) if question.group else None
+    if question.kind == "forecast":
+        return _plan_forecast(question, table, label=label)
+    table, key = _name_rows(table, question)
+    table, time = _name_instants(table, question, key=key, group=group)
+    timed, target = _check_columns(table, question, label=label, time=time, key=key)
     repeated = _count_repeated(timed, key)
-    rows = timed.rows
-    labelled = rows.filter(pl.col(label).is_not_null())
-    windows = choose_windows(labelled[time])
-    judged = _check_windows(labelled, windows, time=time, label=label)
-    roles = find_roles(timed, label=label, key=key, time=time)
+    roles = find_roles(timed, target, key=key, time=time, group=group)
     if not roles.features:
         reasons = _show([f"{name}: {why}" for name, why in roles.left_out.items()], by="; ")
         raise UseCaseError(f"no column is left that could predict {label}: {reasons or 'the table has LABEL, TIME and KEY only'}")
-    first = labelled.filter(pl.col(time) < windows.ticks[0]).height
+    baseline = _choose_baseline(timed.rows, roles.features, time=time)
+    checks = [*_check_together(timed.rows, roles), *_list_checks(timed, roles, repeated=repeated)]
+    return _complete(question, timed, roles, landed=timed, landed_roles=roles, landed_key=(key,), baseline=baseline, checks=checks)
+
+
+def _plan_forecast(question: Question, table: Table, *, label: str) -> Plan:
+    """A forecast of one value per KEY and TIME."""
+    if NONE in (question.time, question.key) or question.group:
+        raise UseCaseError("KIND=forecast needs TIME, the column of the days, and KEY, the column of what the values belong to; it knows no GROUP")
+    time, entity = _find(table, "TIME", question.time), _find(table, "KEY", question.key)
+    timed, target = _check_columns(table, question, label=label, time=time, key=entity)
+    if timed.rows.schema[entity] not in (pl.String, pl.Int64) or timed.rows[entity].has_nulls():
+        raise UseCaseError(f"KEY={entity} is {timed.rows.schema[entity]} or empty in some rows; what values belong to is a text or a whole number")
+    forecast = choose_forecast(timed, entity=entity, time=time, label=label)
+    shaped = shape_forecasts(timed, forecast)
+    roles = find_forecast_roles(shaped, target, describe_features(forecast), entity=entity, key=FORECAST_ID, time=TARGET_AT)
+    landed_roles = replace(roles, key=entity, time=time, personal=[name for name in find_personal(timed.rows) if name not in (label, time, entity)])
+    known = f"A value is taken to be known at {time}: if it is reported later, set KNOWN_AFTER in label.py."
+    units = f"Units to fill in, in data_contracts/*/silver*.yaml and gold*.yaml: {', '.join([label, *forecast.covariates][:8])}."
+    checks = [*timed.notes, known, units, OWNER_CHECK]
+    landed = {"landed": timed, "landed_roles": landed_roles, "landed_key": (entity, time)}
+    return _complete(question, shaped, roles, **landed, baseline={forecast.before: None}, checks=checks, forecast=forecast)
+
+
+def _check_columns(table: Table, question: Question, *, label: str, time: str, key: str) -> tuple[Table, Target]:
+    """The table with instants, and what its label asks."""
+    if len({label, time, key}) < 3:
+        raise UseCaseError("LABEL, TIME and KEY must be three columns; one was named twice")
+    timed = _check_time(table, time)
+    return timed, choose_target(timed, label=label, kind=question.kind)
+
+
+def _complete(
+    question: Question,
+    table: Table,
+    roles: Roles,
+    *,
+    landed: Table,
+    landed_roles: Roles,
+    landed_key: Sequence[str],
+    baseline: Mapping[str, float | None],
+    checks: Sequence[str],
+    forecast: Forecast | None = None,
+) -> Plan:
+    """Windows and bars, by the number of rows."""
+    labelled = table.rows.filter(pl.col(roles.label).is_not_null())
+    windows = choose_windows(labelled[roles.time])
+    judged = _check_windows(labelled, windows, roles.target, time=roles.time)
+    first = labelled.filter(pl.col(roles.time) < windows.ticks[0]).height
     return Plan(
         name=question.name,
-        title=f"Is {label.replace('_', ' ')} {roles.positive_text}?",
+        title=roles.target.title,
         owner="to-review@example.org",
         origin=show_name(question.source.resolve().name),
         feed=question.feed or _name_feed(question),
-        table=timed,
+        table=table,
         roles=roles,
+        landed=landed,
+        landed_roles=landed_roles,
+        landed_key=landed_key,
+        forecast=forecast,
         windows=windows,
-        slices=[one.name for one in roles.features if one.kind == "category" and rows[one.column].n_unique() <= _MOST_SLICES][:2],
-        baseline=_choose_baseline(rows, roles.features, time=time),
+        slices=[one.name for one in roles.features if one.kind == "category" and table.rows[one.column].n_unique() <= _MOST_SLICES][:2],
+        baseline=baseline,
         min_training_rows=max(100, first * 3 // 10),
         min_holdout_rows=max(50, judged // 2),
         leaf_rows=max(10, min(500, first // 200)),
-        checks=[*_check_together(rows, roles), *_list_checks(timed, roles, repeated=repeated)],
+        checks=checks,
     )
+
+
+def _name_rows(table: Table, question: Question) -> tuple[Table, str]:
+    """The table and its key."""
+    if question.key != NONE:
+        return table, _find(table, "KEY", question.key)
+    _check_unused(table, ROW_ID)
+    return number_rows(table), ROW_ID
+
+
+def _name_instants(table: Table, question: Question, *, key: str, group: str | None) -> tuple[Table, str]:
+    """The table and its column of instants."""
+    if question.time == NONE:
+        _check_unused(table, PLACED_AT)
+        return place_at_random(table, group=group or key), PLACED_AT
+    if group is not None:
+        raise UseCaseError(f"GROUP={group} is for tables without time (TIME={NONE}): where there is time, rows are split by it")
+    return table, _find(table, "TIME", question.time)
+
+
+def _check_unused(table: Table, name: str) -> None:
+    if name in table.rows.columns:
+        raise UseCaseError(f"the table has a column {name}, which would be made here; rename it, or name it as KEY or TIME")
 
 
 def _find(table: Table, what: str, name: str) -> str:
@@ -198,25 +285,7 @@ def _offer_times(table: Table) -> str:
     return f"columns that are: {_show(times)}" if times else "no column of the table is"
 
 
-def _check_label(table: Table, label: str) -> None:
-    known = table.rows[label].drop_nulls()
-    values = known.unique()
-    if known.dtype not in (pl.String, pl.Int64, pl.Float64, pl.Boolean):
-        raise UseCaseError(f"LABEL={label} is {known.dtype}, expected two values such as yes and no; add a column that asks one question about it")
-    if known.len() < LEAST_ROWS:
-        raise UseCaseError(f"{known.len()} rows have a value of {label}, at least {LEAST_ROWS} are needed to train on some and judge on others")
-    if values.len() == 1:
-        raise UseCaseError(f"LABEL={label} has one value only; there is nothing to tell apart")
-    if values.len() > 2:
-        # Only values that many rows share are shown: others may be names.
-        listed = list_values(known) if known.dtype == pl.String and label not in find_personal(table.rows.select(label)) else None
-        some = f"{values.len()} different values" if listed is None or len(listed) > _MOST_SLICES else show_name(", ".join(listed))
-        raise UseCaseError(f"LABEL={label} must have two values, such as yes and no; it has {some}. Add a column that asks one question about it")
-    if known.dtype == pl.String and (known.str.len_chars() > _LONGEST_VALUE).any():
-        raise UseCaseError(f"LABEL={label} has a value of more than {_LONGEST_VALUE} letters, expected short ones; write yes and no instead")
-
-
-def _check_windows(labelled: pl.DataFrame, windows: Windows, *, time: str, label: str) -> int:
+def _check_windows(labelled: pl.DataFrame, windows: Windows, target: Target, *, time: str) -> int:
     """How many labelled rows judge the first model; refuses a table whose instants cannot be divided into windows."""
     start = windows.ticks[0] - windows.holdout
     judged = labelled.filter(pl.col(time).is_between(start, windows.ticks[0], closed="left"))
@@ -226,9 +295,9 @@ def _check_windows(labelled: pl.DataFrame, windows: Windows, *, time: str, label
             f"TIME={time} has {labelled[time].n_unique()} different instants, which leave {trained.height} rows to train on (at least "
             f"{_LEAST_TRAINED} are needed) and {judged.height} to judge on (at least {_LEAST_JUDGED}); name a column whose instants lie further apart"
         )
-    if min(trained[label].n_unique(), judged[label].n_unique()) < 2:
+    if min(trained[target.column].n_unique(), judged[target.column].n_unique()) < 2:
         raise UseCaseError(
-            f"LABEL={label} has one value only in the {trained.height} rows to train on or in the {judged.height} to judge on; "
+            f"LABEL={target.column} has one value only in the {trained.height} rows to train on or in the {judged.height} to judge on; "
             "the rarer value is too rare, or came up later: deliver more rows with it, or rows of another time"
         )
     return judged.height
@@ -300,24 +369,24 @@ def _choose_width(rows: pl.DataFrame, feature: Feature) -> float:
 
 def _check_together(rows: pl.DataFrame, roles: Roles) -> list[str]:
     """What a person must know when the features together know too much."""
-    target = build_target(rows, label=roles.label, positive=roles.positive)
-    auc, told = measure_together(rows, target, roles.features, time=roles.time)
+    auc, told = measure_together(rows, roles.target, roles.features, time=roles.time)
     if auc is None:
-        return [f"Whether the features together tell {roles.label} could not be measured: too few of the rarer value among the newer rows."]
+        return [f"Whether the features together tell {roles.label} could not be measured: the newer rows have too few different values of it."]
     if auc <= SUSPICIOUS_AUC:
         return []
     names = " and ".join(told)
     return [
-        f"Together the features tell {roles.label} (ROC AUC {auc:.3f} on newer rows), {names} most: a model of them is refused as too good. "
-        "Leave out what was filled in afterwards."
+        f"Together the features tell {roles.label} ({roles.target.kind.words.ranking} {auc:.3f} on newer rows), {names} most: a model of them "
+        "is refused as too good. Leave out what was filled in afterwards."
     ]
 
 
 def _list_checks(table: Table, roles: Roles, *, repeated: int) -> list[str]:
     checks = [*table.notes]
-    checks.append(
-        f"A row is taken to be known at {roles.time}, and its {roles.label} with it: if the answer takes time, set KNOWN_AFTER in label.py."
-    )
+    if roles.time != PLACED_AT:
+        checks.append(
+            f"A row is taken to be known at {roles.time}, and its {roles.label} with it: if the answer takes time, set KNOWN_AFTER in label.py."
+        )
     if repeated:
         checks.append(f"{roles.key} repeats in {repeated} rows: the last of them counts.")
     if roles.personal:
@@ -327,5 +396,5 @@ def _list_checks(table: Table, roles: Roles, *, repeated: int) -> list[str]:
         checks.append(
             f"Units to fill in, in data_contracts/*/silver*.yaml and gold*.yaml: {', '.join(unknown[:8])}{' ...' if len(unknown) > 8 else ''}."
         )
-    checks.append("Owner to fill in: to-review@example.org stands in every contract and in __init__.py.")
+    checks.append(OWNER_CHECK)
     return checks

@@ -39,9 +39,15 @@ _FEATURES_ARE_OLDER = (
 
 def build_promises(plan: Plan) -> list[Promise]:
     """Every contract of the use case."""
+    landed = describe_columns(plan.landed.rows, plan.landed.names, plan.landed_roles)
     columns = describe_columns(plan.table.rows, plan.table.names, plan.roles)
-    tables = (_promise_bronze, _promise_silver, _promise_gold, _promise_predictions)
-    return [*(promise(plan, columns) for promise in tables), _promise_requests(plan)]
+    return [
+        _promise_bronze(plan, landed),
+        _promise_silver(plan, landed),
+        _promise_gold(plan, columns),
+        _promise_predictions(plan, columns),
+        _promise_requests(plan),
+    ]
 
 
 def _promise_bronze(plan: Plan, columns: Columns) -> Promise:
@@ -58,11 +64,11 @@ def _promise_bronze(plan: Plan, columns: Columns) -> Promise:
 
 def _promise_silver(plan: Plan, columns: Columns) -> Promise:
     # The newest row of a key counts, so a row that comes again with its label takes the old one's place.
-    key = f"key: {{columns: [{plain(plan.roles.key)}], on_repeat: update}}"
+    key = f"key: {{columns: [{', '.join(map(plain, plan.landed_key))}], on_repeat: update}}"
     return Promise(
         table=f"silver.{plan.name}_{plan.feed}",
         description=f"Rows of {plan.origin} that keep their promises. Ranges and values are those that were seen, to be reviewed.",
-        grain=f"one {plan.roles.key}",
+        grain=f"one {' and '.join(plan.landed_key)}",
         owner=plan.owner,
         columns={**columns, "known_at": _KNOWN_AT},
         tail=[key, "event_time: known_at", "known_time: known_at", *_life(plan), "tolerance_fraction: 0.01", *_PLAIN],
@@ -70,7 +76,8 @@ def _promise_silver(plan: Plan, columns: Columns) -> Promise:
 
 
 def _promise_gold(plan: Plan, columns: Columns) -> Promise:
-    carried = {plan.roles.time: {**columns[plan.roles.time], "description": f"As in silver.{plan.name}_{plan.feed}."}}
+    what = "Instant that the forecast is for." if plan.forecast else f"As in silver.{plan.name}_{plan.feed}."
+    carried = {plan.roles.time: {**columns[plan.roles.time], "description": what}}
     features = {feature.name: _promise_feature(feature, plan) for feature in plan.roles.features}
     return Promise(
         table=f"gold.{plan.name}_features",
@@ -102,7 +109,7 @@ def _promise_predictions(plan: Plan, columns: Columns) -> Promise:
             "features_version": _VERSION,
             **_MODEL,
             "feature_hash": _HASH,
-            "probability_fraction": _promise_probability(plan),
+            **_promise_prediction(plan),
             "_as_of": _AS_OF,
         },
         tail=[_once(plan), *_TIMED, *_life(plan), "tolerance_fraction: 0.0", *_PLAIN],
@@ -126,28 +133,40 @@ def _promise_requests(plan: Plan) -> Promise:
             "features_version": _VERSION,
             "feature_hash": _HASH,
             **_MODEL,
-            "probability_fraction": _promise_probability(plan),
+            **_promise_prediction(plan),
         },
         tail=[key, *times, "tolerance_fraction: 0.0", "volatile: [requested_at]", "expectations: []"],
     )
 
 
 def _promise_feature(feature: Feature, plan: Plan) -> dict[str, Any]:
-    nulls = plan.table.rows[feature.column].null_count() > 0
+    nulls = plan.forecast is not None or plan.table.rows[feature.column].null_count() > 0
     if feature.kind == "category":
-        return {"type": "string", "nullable": nulls, "severity": "warning", "description": f"As {feature.column} in silver."}
+        return {"type": "string", "nullable": nulls, "severity": "warning", "description": feature.meaning or f"As {feature.column} in silver."}
     unit = {"age": "days", "flag": "flag", "number": guess_unit(feature.column)}[feature.kind]
-    what = f"Days from {feature.column} to {plan.roles.time}." if feature.kind == "age" else f"As {feature.column} in silver."
+    what = f"Days from {feature.column} to {plan.roles.time}." if feature.kind == "age" else feature.meaning or f"As {feature.column} in silver."
     return {"type": "float64", "nullable": nulls, "unit": unit, "severity": "warning", "description": what}
 
 
-def _promise_probability(plan: Plan) -> dict[str, Any]:
-    what = f"Probability that {plan.roles.label} is {plan.roles.positive_text}."
-    return {"type": "float64", "nullable": False, "unit": "fraction", "range": [0, 1], "description": what}
+def _promise_prediction(plan: Plan) -> Columns:
+    """The kind's own columns; the probability of yes says of what."""
+    target = plan.roles.target
+    promised = {}
+    for name, column in target.kind.columns.items():
+        what = f"Probability that {target.meaning}." if target.kind.name == "binary" else column.description
+        limits = {"unit": column.unit, "range": list(column.range) if column.range else None}
+        promised[name] = {
+            "type": column.type,
+            "nullable": False,
+            **{key: value for key, value in limits.items() if value is not None},
+            "description": what,
+        }
+    return promised
 
 
 def _key(plan: Plan, columns: Columns) -> Columns:
-    return {plan.roles.key: {**columns[plan.roles.key], "description": f"Identifies the row, as in silver.{plan.name}_{plan.feed}."}}
+    where = "of what, and for when." if plan.forecast else f"as in silver.{plan.name}_{plan.feed}."
+    return {plan.roles.key: {**columns[plan.roles.key], "description": f"Identifies the row, {where}"}}
 
 
 def _once(plan: Plan) -> str:

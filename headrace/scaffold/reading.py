@@ -15,6 +15,7 @@ import polars as pl
 from deltalake.exceptions import DeltaError
 
 from headrace.errors import SourceError
+from headrace.models import kinds
 
 INSTANT = pl.Datetime("us", "UTC")
 
@@ -66,8 +67,8 @@ RESERVED = frozenset(
         "feature_hash",
         "model_version",
         "model_id",
-        "probability_fraction",
         "request_id",
+        *(column for kind in kinds.names() for column in kinds.load_kind(kind).columns),
     ]
 )
 

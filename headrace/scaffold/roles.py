@@ -8,7 +8,11 @@ from typing import Literal
 
 import polars as pl
 
+from headrace.models.kinds.kind import Kind
 from headrace.models.splits import single_feature_auc
+from headrace.scaffold.labels import Target
+from headrace.scaffold.personal import find_personal, is_person
+from headrace.scaffold.placing import PLACED_AT
 from headrace.scaffold.reading import INSTANT, Table
 
 # Alone, a column that ranks the label better than this tells it: 0.97 of all pairs in the right order.
@@ -23,13 +27,7 @@ _LISTED = 20
 # Where more values than this lie after the row's own instant, the column was filled in later.
 _LATER_SHARE = 0.01
 
-_PII_NAMES = re.compile(
-    r"(^|_)(e_?mail|phone|mobile|fax|first_?name|last_?name|surname|full_?name|street|address|zip|postcode|ssn|passport|iban|birth|ip)(_|$)|^name$"
-)
-_EMAIL = r"^[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}$"
-_PEOPLE = re.compile(r"(^|_)(customer|client|user|person|patient|member|employee|subject|account)(_|$)")
-
-Kind = Literal["number", "flag", "category", "age"]
+FeatureKind = Literal["number", "flag", "category", "age"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +38,15 @@ class Feature:
         name: Its name in the feature table.
         column: The column it is made of.
         kind: `number` and `flag` are float64 features, `category` is a string, `age` is days from a date to the prediction.
-        auc: ROC AUC of this feature alone, on newer rows than it was measured on.
+        meaning: What it says, where that is more than its column.
+        auc: How well this feature alone ranks rows newer than those it was measured on: ROC AUC, of numbers concordance.
     """
 
     name: str
     column: str
-    kind: Kind
+    kind: FeatureKind
     auc: float
+    meaning: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +54,7 @@ class Roles:
     """What the columns of a table are.
 
     Attributes:
-        label: The label's column.
-        positive: The value of it that is predicted.
-        label_rate: Share (0 to 1) of that value among labelled rows.
+        target: What is predicted.
         key: Column that identifies a row.
         time: Column of the row's instant.
         features: The features, strongest first.
@@ -65,9 +63,7 @@ class Roles:
         subject: Column that identifies a person, where there are personal data or the key is a person.
     """
 
-    label: str
-    positive: str | float
-    label_rate: float
+    target: Target
     key: str
     time: str
     features: Sequence[Feature]
@@ -76,77 +72,82 @@ class Roles:
     subject: str | None
 
     @property
-    def positive_text(self) -> str:
-        """The value that is predicted, in words."""
-        if isinstance(self.positive, str):
-            return self.positive
-        return str(self.positive).lower() if isinstance(self.positive, bool) else f"{self.positive:g}"
+    def label(self) -> str:
+        """The label's column."""
+        return self.target.column
 
 
-def find_personal(rows: pl.DataFrame) -> list[str]:
-    """Columns that look like personal data, by their name or by values that are e-mail addresses."""
-    texts = [name for name, kind in rows.schema.items() if kind == pl.String]
-    by_value = {
-        name
-        for name in texts
-        if rows[name].drop_nulls().len() and rows[name].drop_nulls().str.contains(_EMAIL).sum() > rows[name].drop_nulls().len() / 2
-    }
-    return [name for name in rows.columns if _PII_NAMES.search(name) or name in by_value]
-
-
-def choose_positive(labels: pl.Series) -> str | float:
-    """The value that a binary label is about: true, 1 or yes; else the rarer one."""
-    if labels.dtype.is_numeric() and labels.eq(1).any():
-        return labels.dtype.to_python()(1)
-    counts = dict(labels.drop_nulls().value_counts().iter_rows())
-    for wanted in (True, "yes", "1", "true"):
-        found = [value for value in counts if type(value) is type(wanted) and (value.lower() if isinstance(value, str) else value) == wanted]
-        if found:
-            return found[0]
-    return min(counts, key=lambda value: (counts[value], str(value)))
-
-
-def find_roles(table: Table, *, label: str, key: str, time: str) -> Roles:
+def find_roles(table: Table, target: Target, *, key: str, time: str, group: str | None) -> Roles:
     """Decide about every column.
 
     Args:
         table: The table; `time` holds instants (UTC).
-        label: Column with two values, and nulls where there is no label.
+        target: What is predicted.
         key: Column that identifies a row.
         time: Column of the row's instant.
+        group: Column whose values must not tell: rows of one value stay together; None: there is none.
     """
     rows = table.rows
-    positive = choose_positive(rows[label])
-    measured = rows.with_columns(build_target(rows, label=label, positive=positive)).filter(pl.col("_label").is_not_null()).sort(time, key)
+    label = target.column
+    measured = rows.with_columns(target.build(rows)).filter(pl.col("_label").is_not_null()).sort(time, key)
     personal = [name for name in find_personal(rows) if name not in (label, time)]
 
     features, left_out = [], {}
     for name in rows.columns:
         if name in (label, key, time):
             continue
+        if name == group:
+            left_out[name] = "rows of one value of it stay together, so it cannot tell what others were"
+            continue
         kind, reason = _find_kind(rows, name, time=time, is_personal=name in personal)
         if kind is None:
             left_out[name] = reason
             continue
         feature = Feature(name=_name_age(name, rows.columns) if kind == "age" else name, column=name, kind=kind, auc=0.5)
-        auc = _measure(measured, feature, time=time)
+        auc = _measure(measured, feature, target.kind, time=time)
         if auc <= LEAK_AUC:
             features.append(replace(feature, auc=auc))
         elif math.isnan(auc):
             left_out[name] = f"whether it tells the label cannot be measured: the newer half of the rows has one value of {label} only"
         else:
-            left_out[name] = f"alone it tells the label (ROC AUC {auc:.3f} on newer rows): it was probably filled in afterwards"
-    is_person = bool(personal) or bool(_PEOPLE.search(key))
+            left_out[name] = f"alone it tells the label ({target.kind.words.ranking} {auc:.3f} on newer rows): it was probably filled in afterwards"
     return Roles(
-        label=label,
-        positive=positive,
-        label_rate=float(measured["_label"].to_numpy().mean()),
+        target=target,
         key=key,
         time=time,
         features=sorted(features, key=lambda one: (-one.auc, one.name)),
         left_out=left_out,
         personal=personal,
-        subject=key if is_person else None,
+        subject=key if personal or is_person(key) else None,
+    )
+
+
+def find_forecast_roles(shaped: Table, target: Target, features: Mapping[str, str], *, entity: str, key: str, time: str) -> Roles:
+    """Features of forecasts are history and calendar by construction: none can tell what came, however well it foretells it.
+
+    Args:
+        shaped: One row per forecast.
+        target: What is predicted.
+        features: Feature -> what it means.
+        entity: The feature that is a category.
+        key: Column of the forecasts' ids.
+        time: Column of the targets' instants.
+    """
+    rows = shaped.rows
+    measured = rows.with_columns(target.build(rows)).filter(pl.col("_label").is_not_null()).sort(time, key)
+    made = [
+        Feature(name=name, column=name, kind="category" if name == entity else "number", auc=0.5, meaning=meaning)
+        for name, meaning in features.items()
+    ]
+    judged = [replace(feature, auc=_measure(measured, feature, target.kind, time=time)) for feature in made]
+    return Roles(
+        target=target,
+        key=key,
+        time=time,
+        features=sorted(judged, key=lambda one: (-one.auc, one.name)),
+        left_out={},
+        personal=[],
+        subject=entity if is_person(entity) else None,
     )
 
 
@@ -158,7 +159,7 @@ def list_values(column: pl.Series) -> list[str] | None:
     return sorted(counts[column.name].to_list())
 
 
-def _find_kind(rows: pl.DataFrame, name: str, *, time: str, is_personal: bool) -> tuple[Kind | None, str]:
+def _find_kind(rows: pl.DataFrame, name: str, *, time: str, is_personal: bool) -> tuple[FeatureKind | None, str]:
     column = rows[name]
     known = column.drop_nulls()
     distinct = known.n_unique()
@@ -169,6 +170,8 @@ def _find_kind(rows: pl.DataFrame, name: str, *, time: str, is_personal: bool) -
     if column.dtype == pl.Boolean:
         return "flag", ""
     if column.dtype in (pl.Date, INSTANT):
+        if time == PLACED_AT:
+            return None, "a date says something beside the row's own time only, and the table has none"
         later = rows.select((pl.col(name).cast(INSTANT) > pl.col(time)).mean()).item() or 0.0
         if later > _LATER_SHARE:
             return None, f"{later:.0%} of its values lie after {time}, so it was not known then"
@@ -189,12 +192,6 @@ def _name_age(name: str, taken: Sequence[str]) -> str:
     return next(found for found in (wanted, *(f"{wanted}_{number}" for number in range(2, len(taken) + 3))) if found not in taken)
 
 
-def build_target(rows: pl.DataFrame, *, label: str, positive: str | float) -> pl.Series:
-    """1.0 where the label is the value in question, 0.0 where it is the other one, null where there is none."""
-    target = pl.when(pl.col(label).is_null()).then(None).otherwise((pl.col(label) == positive).cast(pl.Float64))
-    return rows.select(target.alias("_label")).to_series()
-
-
 def feature_values(feature: Feature, *, time: str) -> pl.Expr:
     """A feature as models see it: numbers, or the strings of a category."""
     column = pl.col(feature.column)
@@ -203,8 +200,8 @@ def feature_values(feature: Feature, *, time: str) -> pl.Expr:
     return column if feature.kind == "category" else column.cast(pl.Float64)
 
 
-def _measure(measured: pl.DataFrame, feature: Feature, *, time: str) -> float:
-    """ROC AUC of one feature alone: rates learned on the older half, judged on the newer; not a number where the newer has one class only."""
+def _measure(measured: pl.DataFrame, feature: Feature, kind: Kind, *, time: str) -> float:
+    """How well one feature alone ranks the newer half, by means learned on the older; not a number where no two of its labels differ."""
     rows = measured.select(feature_values(feature, time=time).alias("_value"), "_label")
     half = rows.height // 2
-    return single_feature_auc("_value", "_label", train=rows.head(half), validation=rows.tail(rows.height - half))
+    return single_feature_auc("_value", "_label", kind=kind, train=rows.head(half), validation=rows.tail(rows.height - half))

@@ -103,7 +103,7 @@ def land(plan: Plan, *, folder: Path, source: Path) -> Path:
     Returns:
         The file.
     """
-    rows = plan.table.rows.with_columns(pl.col(plan.roles.time).alias("known_at"))
+    rows = plan.landed.rows.with_columns(pl.col(plan.landed_roles.time).alias("known_at"))
     # A name that begins with a dot or an underscore would be taken for a file that is still being written.
     stem = re.sub(r"[^A-Za-z0-9.-]+", "_", source.resolve().stem).strip("._")[:60] or plan.feed
     target = folder / plan.feed / f"{stem}.parquet"

@@ -12,11 +12,13 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, create_model
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from headrace.errors import HeadraceError
+from headrace.models.kinds import load_kind
+from headrace.models.kinds.kind import Kind
 from headrace.serving.health import Health
 from headrace.serving.model_watcher import FindChampion
 from headrace.serving.replies import RepeatedIdError
@@ -40,11 +42,10 @@ _REFUSALS = {
 }
 
 
-class Prediction(BaseModel):
-    """One row's answer, and what it takes to find out later how it came about."""
+class Answered(BaseModel):
+    """What it takes to find out later how one row's answer came about."""
 
     request_id: str = Field(description="The request's id, a slash, and the row's place in it from 0; the row's key in the requests table.")
-    probability_fraction: float = Field(description="Calibrated probability, 0 to 1.")
     model_version: int = Field(description="Version of the champion in the registry.")
     model_id: str = Field(description="Hash of everything that made the model.")
     features_version: int = Field(description="Version of the feature set.")
@@ -52,11 +53,13 @@ class Prediction(BaseModel):
     refreshed_at: datetime = Field(description="Instant (UTC) as of which the online features were computed.")
 
 
-class Reply(BaseModel):
-    """The answer to a request, one prediction per row, in their order."""
-
-    request_id: str
-    predictions: list[Prediction]
+def build_reply(kind: Kind) -> type[BaseModel]:
+    """The answer to a request of this kind of task: one prediction per row, in their order, each with the kind's own columns."""
+    types = {"float64": float, "string": str}
+    columns: dict[str, Any] = {name: (types[column.type], Field(description=column.description)) for name, column in kind.columns.items()}
+    prediction: Any = create_model("Prediction", __base__=Answered, __doc__="One row's answer.", **columns)
+    rows: dict[str, Any] = {"request_id": (str, ...), "predictions": (list[prediction], ...)}
+    return create_model("Reply", __doc__="The answer to a request, one prediction per row, in their order.", **rows)
 
 
 class Refusal(BaseModel):
@@ -100,7 +103,10 @@ def _add_predict(app: FastAPI, server: ModelServer) -> None:
     header = {"name": "X-Request-ID", "in": "header", "required": False, "schema": {"type": "string", "pattern": f"^{_REQUEST_ID.pattern}$"}}
     body = {"required": True, "content": {"application/json": {"schema": model.schema}}}
 
-    @app.post("/predict", response_model=Reply, responses=refusals, openapi_extra={"parameters": [header], "requestBody": body})
+    kind = load_kind(server.case.kind)
+    told = [*Answered.model_fields, *kind.columns]
+
+    @app.post("/predict", response_model=build_reply(kind), responses=refusals, openapi_extra={"parameters": [header], "requestBody": body})
     async def predict(request: Request) -> Response:
         """Score rows with the champion. Sent again with the same `X-Request-ID`, a request gets the same reply and is recorded once."""
         requested_at = server.clock()
@@ -116,7 +122,7 @@ def _add_predict(app: FastAPI, server: ModelServer) -> None:
             answered = await server.answer(rows, request_id=request_id, is_new_id=given is None, requested_at=requested_at)
         except RepeatedIdError as error:
             raise HTTPException(409, str(error)) from error
-        predictions = [{name: row[name] for name in Prediction.model_fields} for row in answered]
+        predictions = [{name: row[name] for name in told} for row in answered]
         return JSONResponse({"request_id": request_id, "predictions": predictions}, headers={"X-Request-ID": request_id})
 
 

@@ -23,6 +23,8 @@ from headrace import use_case as use_cases
 from headrace.errors import HeadraceError, ServingError
 from headrace.lake import tables
 from headrace.lake.batches import build_batch_id
+from headrace.models.kinds import load_kind
+from headrace.models.kinds.kind import Kind
 from headrace.serving.inference_log import claim, list_segments, log_folder, read_segment
 from headrace.serving.request_rows import build_frame, requests_table
 from headrace.settings import Settings, load_settings
@@ -78,17 +80,17 @@ def _drain_segment(settings: Settings, case: UseCase, path: Path) -> Drained:
         drained = Drained()
         # A drainer that died after its commit left the segment; its rows are in the table, and must not be looked at again.
         if not tables.is_written(settings, table, batch_id=batch_id):
-            drained = _commit(settings, table, path, batch_id)
+            drained = _commit(settings, table, load_kind(case.kind), path, batch_id)
         # delta-rs leaves its files to the page cache; the synced log may only go when they are on the disk too.
         os.sync()
         path.unlink()
     return drained
 
 
-def _commit(settings: Settings, table: str, path: Path, batch_id: str) -> Drained:
+def _commit(settings: Settings, table: str, kind: Kind, path: Path, batch_id: str) -> Drained:
     segment = read_segment(path)
     try:
-        rows = build_frame(segment.requests)
+        rows = build_frame(segment.requests, kind)
     except ServingError as error:
         raise ServingError(f"{path}: {error}") from error
     fresh = _drop_repeats(settings, table, rows)

@@ -12,6 +12,7 @@ import polars as pl
 
 from headrace.errors import ServingError
 from headrace.lake import tables
+from headrace.models.kinds import load_kind
 from headrace.serving.request_rows import LoggedRow, format_rows, requests_table
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -92,7 +93,7 @@ def read_reply(settings: Settings, case: UseCase, *, request_id: str, requests: 
     # Bounds rather than a prefix: they let the scan skip files by their statistics. "0" is the character after "/".
     is_mine = pl.col("request_id").is_between(pl.lit(f"{request_id}/"), pl.lit(f"{request_id}0"), closed="none")
     ordinal = pl.col("request_id").str.split("/").list.last().cast(pl.Int64)
-    rows = format_rows(tables.read(settings, table).filter(is_mine).collect().sort(ordinal))
+    rows = format_rows(tables.read(settings, table).filter(is_mine).collect().sort(ordinal), load_kind(case.kind))
     if not rows:
         return None
     if [json.loads(row["request"]) for row in rows] != [json.loads(text) for text in requests]:

@@ -149,7 +149,7 @@ class ModelServer:
     def _score(self, rows: pl.DataFrame, asked: pl.Series, request_id: str, requested_at: datetime) -> list[LoggedRow]:
         champion = self._require_champion()
         features = build_request_features(self.case.features, self._store, rows)
-        names = self.case.features.names
+        names, scorer, kind = self.case.features.names, champion.scorer, champion.scorer.kind
         answered = features.select(
             pl.concat_str(pl.lit(f"{request_id}/"), pl.int_range(pl.len())).alias("request_id"),
             pl.lit(requested_at, dtype=pl.Datetime("us", "UTC")).alias("requested_at"),
@@ -160,9 +160,9 @@ class ModelServer:
             feature_hashes(features, names),
             pl.lit(champion.ref.version, dtype=pl.Int64).alias("model_version"),
             pl.lit(champion.ref.model_id).alias("model_id"),
-            pl.Series("probability_fraction", champion.scorer.predict(features), dtype=pl.Float64),
+            *kind.to_columns(scorer.predict(features), scorer.outcomes),
         )
-        return format_rows(answered)
+        return format_rows(answered, kind)
 
     def _require_champion(self) -> Champion:
         now = self.watcher.now

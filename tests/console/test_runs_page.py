@@ -49,7 +49,7 @@ class TestPage:
         states = {version["model_version"]: version["state"] for version in runs_page.list_versions(prod, CASE)}
         assert states == {4: "waits", 3: "champion", 2: "archived", 1: "previous"}
         page = runs_page.render_runs_page(prod, CASE)
-        assert "v4 waits as of 1 March 2013 log loss 0.5000 (rule 0.5500) · AUC 0.700 (rule 0.600)" in words(page)
+        assert "v4 waits as of 1 March 2013 log loss 0.5000 (rule 0.5500) · ROC AUC 0.700 (rule 0.600)" in words(page)
         assert page.count("<td>EWR</td>") == 4
         assert "&lt;img src=x" in page
 

@@ -13,6 +13,7 @@ import pytest
 from headrace.console import __main__ as console
 from headrace.console import facts, figures, pages, story
 from headrace.console.summary import summarize
+from headrace.models.kinds import load_kind
 from headrace.monitoring import drift
 from headrace.settings import ROOT, Settings, load_settings
 from tests.console.year import CASE, at, write_decisions, write_measures, write_outcomes, write_runs, write_versions
@@ -46,13 +47,16 @@ def described(year: Settings, tmp_path_factory: pytest.TempPathFactory) -> Setti
     return settings
 
 
+BINARY = load_kind("binary")
+
+
 def outcomes(*rows: tuple[object, ...]) -> pl.DataFrame:
     schema = {
         "prediction_at": pl.Datetime("us", "UTC"),
         "model_version": pl.Int64,
-        figures.PREDICTION: pl.Float64,
+        "probability_fraction": pl.Float64,
         figures.LABEL: pl.Float64,
-        figures.RULE: pl.Float64,
+        "rule_probability_fraction": pl.Float64,
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -60,28 +64,28 @@ def outcomes(*rows: tuple[object, ...]) -> pl.DataFrame:
 class TestMonthlyFigures:
     def test_every_month_has_a_line_and_the_last_is_all_of_them(self):
         rows = outcomes((at(4, 2), 1, 0.9, 1.0, 0.5), (at(4, 3), 1, 0.2, 0.0, 0.5), (at(5, 2), 2, 0.3, 0.0, 0.5), (at(5, 3), 2, 0.4, 1.0, 0.5))
-        months = figures.measure_months(rows).rows(named=True)
+        months = figures.measure_months(rows, BINARY).rows(named=True)
         assert [(month["month"], month["row_count"], month["versions"]) for month in months] == [
             ("2013-04", 2, "1"),
             ("2013-05", 2, "2"),
             ("all", 4, "1, 2"),
         ]
-        assert [month["roc_auc"] for month in months] == [1.0, 1.0, 1.0]
-        assert months[0]["rule_log_loss"] == pytest.approx(0.6931, abs=1e-4)
-        assert months[0]["log_loss"] == pytest.approx(0.1643, abs=1e-4)
+        assert [month["ranking"] for month in months] == [1.0, 1.0, 1.0]
+        assert months[0]["rule_loss"] == pytest.approx(0.6931, abs=1e-4)
+        assert months[0]["loss"] == pytest.approx(0.1643, abs=1e-4)
 
     def test_a_prediction_at_the_instant_of_a_promotion_counts_for_the_month_of_its_champion(self):
-        months = figures.measure_months(outcomes((at(5), 1, 0.5, 1.0, 0.5), (at(5, 2), 2, 0.5, 1.0, 0.5)))
+        months = figures.measure_months(outcomes((at(5), 1, 0.5, 1.0, 0.5), (at(5, 2), 2, 0.5, 1.0, 0.5)), BINARY)
         assert months["month"].to_list() == ["2013-04", "2013-05", "all"]
 
     def test_what_cannot_be_computed_is_null(self):
-        month = figures.measure_months(outcomes((at(4, 2), 1, 0.9, 1.0, None))).row(0, named=True)
-        assert month["roc_auc"] is None
-        assert month["rule_log_loss"] is None
-        assert month["log_loss"] == pytest.approx(0.1054, abs=1e-4)
+        month = figures.measure_months(outcomes((at(4, 2), 1, 0.9, 1.0, None)), BINARY).row(0, named=True)
+        assert month["ranking"] is None
+        assert month["rule_loss"] is None
+        assert month["loss"] == pytest.approx(0.1054, abs=1e-4)
 
     def test_without_predictions_there_is_no_line(self):
-        assert figures.measure_months(outcomes()).is_empty()
+        assert figures.measure_months(outcomes(), BINARY).is_empty()
 
     def test_predictions_whose_labels_had_no_time_to_mature_are_not_judged(self, described):
         judged = figures.read_outcomes(described, CASE, as_of=at(7)).rows
@@ -138,7 +142,7 @@ class TestPage:
             assert claim in words
 
     def test_every_plot_is_there(self, page):
-        names = ("Timeline", "Gain in log loss", "Live performance", "Drift of each feature", "Reliability", "Seconds of each stage")
+        names = ("Timeline", "Gain of each challenger", "Live performance", "Drift of each feature", "Reliability", "Seconds of each stage")
         assert all(f'aria-label="{name}' in page for name in names)
 
     def test_it_needs_nothing_from_elsewhere_and_runs_nothing(self, page):

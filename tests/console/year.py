@@ -11,6 +11,7 @@ from headrace.lake.contracts import load_contract
 from headrace.lake.runs import build_rows
 from headrace.models.baseline import fit_baseline
 from headrace.models.candidate import BASELINE, CARD, EXPLANATION, METRICS, Candidate, write_candidate, write_json
+from headrace.models.kinds import load_kind
 from headrace.registry import version_rows
 from headrace.settings import Settings
 
@@ -159,7 +160,7 @@ def write_outcomes(settings: Settings) -> None:
 def write_champion(folder: Path) -> Path:
     """A version's files, with a business rule that says 0.25 for everybody and a card with markup that is not Markdown."""
     rows = pl.DataFrame({"carrier": ["UA"] * 4, "departure_minute_of_day": [0.0] * 4, "label": [1.0, 0.0, 0.0, 0.0]})
-    write_json(folder / BASELINE, fit_baseline(rows, label="label", columns=CASE.policy.baseline).as_json())
+    write_json(folder / BASELINE, fit_baseline(rows, kind=load_kind("binary"), label="label", outcomes=(), columns=CASE.policy.baseline).as_json())
     write_json(
         folder / METRICS, {"holdout/log_loss": 0.5, "holdout/baseline_log_loss": 0.55, "holdout/roc_auc": 0.7, "holdout/baseline_roc_auc": 0.6}
     )
@@ -168,6 +169,8 @@ def write_champion(folder: Path) -> Path:
     names = ("as_of", "train_start", "train_end", "validation_start", "validation_end", "holdout_start", "holdout_end")
     candidate = Candidate(
         use_case=CASE.name,
+        kind="binary",
+        outcomes=(),
         label=CASE.label.name,
         features_version=1,
         features=("carrier",),

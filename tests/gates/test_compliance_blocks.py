@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from headrace.models.candidate import FILES
+from headrace.models.kinds import load_kind
 from headrace.registry.compliance import decide_compliance
 from tests.models.purchases import POLICY
 from tests.registry.test_compliance import COMPLIANT
@@ -43,12 +44,22 @@ NAN = float("nan")
         pytest.param({"first_scores": np.empty(0), "repeated_scores": np.empty(0)}, "reproducible_score", "not scored twice", id="no rows scored"),
         pytest.param({"repeated_scores": np.array([0.1, 0.9000000001])}, "reproducible_score", "differently", id="scores differ in the tenth digit"),
         pytest.param({"repeated_scores": np.array([0.1])}, "reproducible_score", "differently", id="a row went missing"),
-        pytest.param({"first_scores": np.array([NAN, 0.9])}, "reproducible_score", "no probabilities", id="a score that is not a number"),
-        pytest.param({"first_scores": np.array([1.1, 0.9])}, "reproducible_score", "no probabilities", id="a score above one"),
+        pytest.param(
+            {"first_scores": np.array([NAN, 0.9])},
+            "reproducible_score",
+            "no predictions of binary",
+            id="a score that is not a number",
+        ),
+        pytest.param(
+            {"first_scores": np.array([1.1, 0.9])},
+            "reproducible_score",
+            "no predictions of binary",
+            id="a score above one",
+        ),
     ],
 )
 def test_compliance_blocks(changes, check, reason):
-    decisions = decide_compliance(replace(COMPLIANT, **changes), policy=POLICY, forbidden=("returned_at",))
+    decisions = decide_compliance(replace(COMPLIANT, **changes), kind=load_kind("binary"), policy=POLICY, forbidden=("returned_at",))
     refusals = {decision.gate: decision.reason for decision in decisions if not decision.passed}
     assert reason in refusals.get(check, "")
 
@@ -63,12 +74,12 @@ def test_compliance_blocks(changes, check, reason):
     ],
 )
 def test_suspicion_blocks_when_the_policy_cannot_be_applied(changes, reason):
-    decisions = decide_compliance(COMPLIANT, policy=replace(POLICY, **changes), forbidden=())
+    decisions = decide_compliance(COMPLIANT, kind=load_kind("binary"), policy=replace(POLICY, **changes), forbidden=())
     assert [reason in decision.reason for decision in decisions if not decision.passed] == [True]
 
 
 def test_a_loss_is_suspicious_when_it_is_low():
     policy = replace(POLICY, metric="holdout/log_loss", suspicion_limit=0.2)
     for loss, passes in ((0.1, False), (0.4, True)):
-        decisions = decide_compliance(replace(COMPLIANT, metrics={"holdout/log_loss": loss}), policy=policy, forbidden=())
+        decisions = decide_compliance(replace(COMPLIANT, metrics={"holdout/log_loss": loss}), kind=load_kind("binary"), policy=policy, forbidden=())
         assert all(decision.passed for decision in decisions) == passes

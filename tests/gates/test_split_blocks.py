@@ -7,6 +7,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from headrace.models.kinds import load_kind
 from headrace.models.splits import LABEL_KNOWN_AT, PREDICTED_AT, Splits, decide_split, split_by_time
 from headrace.use_case import Policy
 from tests.models.purchases import AS_OF, CASE, KEY, LABEL, POLICY, TRAINING, labelled_purchases
@@ -40,8 +41,8 @@ LEAK, HOLE = pl.col(LABEL) + 0.01 * pl.col("hour"), pl.when(pl.col(LABEL) == 0).
         pytest.param(with_part("holdout", lambda _: NO_ROWS), POLICY, "holdout_rows: 0 labelled rows", id="nothing to judge on"),
         pytest.param(SPLITS, policy(min_training_rows=10_000), "the policy needs 10000", id="too few training rows"),
         pytest.param(SPLITS, policy(min_holdout_rows=10_000), "the policy needs 10000", id="too few holdout rows"),
-        pytest.param(everywhere(**{LABEL: pl.lit(0.0)}), POLICY, "train_classes: the label takes the values [0.0]", id="one class"),
-        pytest.param(with_part("holdout", lambda rows: rows.filter(pl.col(LABEL) == 1)), POLICY, "holdout_classes", id="one class in the holdout"),
+        pytest.param(everywhere(**{LABEL: pl.lit(0.0)}), POLICY, "train_labels: the label takes the values [0.0]", id="one class"),
+        pytest.param(with_part("holdout", lambda rows: rows.filter(pl.col(LABEL) == 1)), POLICY, "holdout_labels", id="one class in the holdout"),
         pytest.param(everywhere(**{LABEL: pl.col("hour")}), POLICY, "it must take 0.0 and 1.0", id="a label of many values"),
         pytest.param(with_part("holdout", lambda rows: rows.vstack(SPLITS.train.head(1))), POLICY, "overlap: 1 rows occur more than once", id="seen"),
         pytest.param(with_part("train", lambda rows: rows.vstack(rows.head(2))), POLICY, "overlap: 2 rows occur more", id="twice in one part"),
@@ -62,18 +63,18 @@ LEAK, HOLE = pl.col(LABEL) + 0.01 * pl.col("hour"), pl.when(pl.col(LABEL) == 0).
     ],
 )
 def test_split_blocks(splits, policy, reason):
-    decision = decide_split(splits, policy=policy, features=CASE.features, label=LABEL)
+    decision = decide_split(splits, kind=load_kind("binary"), policy=policy, features=CASE.features, label=LABEL)
     assert not decision.passed
     assert reason in decision.reason
 
 
 def test_split_blocks_a_feature_that_carries_the_name_of_a_leak():
     features = replace(CASE.features, forbidden=("hour", "returned_at"))
-    decision = decide_split(SPLITS, policy=POLICY, features=features, label=LABEL)
+    decision = decide_split(SPLITS, kind=load_kind("binary"), policy=POLICY, features=features, label=LABEL)
     assert not decision.passed
     assert "leaking_columns: hour would leak the label" in decision.reason
 
 
 def test_the_same_parts_pass_when_nothing_is_wrong():
-    assert decide_split(SPLITS, policy=POLICY, features=CASE.features, label=LABEL).passed
+    assert decide_split(SPLITS, kind=load_kind("binary"), policy=POLICY, features=CASE.features, label=LABEL).passed
     assert SPLITS.train[PREDICTED_AT].max() < SPLITS.holdout[PREDICTED_AT].min()

@@ -10,6 +10,8 @@ from tests.models.purchases import AS_OF, START
 
 CANDIDATE = Candidate(
     use_case="tiny",
+    kind="binary",
+    outcomes=(),
     label="is_returned",
     features_version=1,
     features=("shop", "hour"),
@@ -51,8 +53,8 @@ def test_a_figure_that_is_not_finite_is_never_written(tmp_path):
     [
         pytest.param("{", "cannot be read", id="half a file"),
         pytest.param("[]", "must hold a JSON object, it holds list", id="no object"),
-        pytest.param('{"format": 2}', "has format 2, this code reads 1", id="another format"),
-        pytest.param('{"format": 1}', "differs in as_of, best_round", id="incomplete"),
+        pytest.param('{"format": 1}', "has format 1, this code reads 2", id="another format"),
+        pytest.param('{"format": 2}', "differs in as_of, best_round", id="incomplete"),
     ],
 )
 def test_metadata_that_cannot_be_trusted_are_refused(tmp_path, content, message):

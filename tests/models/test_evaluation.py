@@ -1,5 +1,4 @@
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,18 +72,3 @@ def test_a_certain_prediction_that_is_wrong_costs_a_finite_loss_and_one_that_is_
     losses = evaluation.log_losses(np.array([1.0, 1.0]), np.array([0.0, np.nan]))
     assert losses[0] == pytest.approx(-np.log(evaluation.SMALLEST_PROBABILITY))
     assert np.isnan(losses[1])
-
-
-def test_slices_are_scored_one_by_one_and_together():
-    rows = pl.DataFrame({"label": [0.0, 1.0, 1.0], "probability": [0.1, 0.9, 0.2], "carrier": ["AA", "AA", "UA"]})
-    scored = evaluation.score_slices(rows, label="label", probability="probability", slices=["carrier"])
-    aucs = scored.filter(pl.col("metric") == "roc_auc").select("slice_column", "slice_value", "value", "row_count").rows()
-    assert aucs == [("all", "all", 1.0, 3), ("carrier", "AA", 1.0, 2), ("carrier", "UA", None, 1)]
-
-
-@pytest.mark.parametrize(
-    ("metric", "value", "limit", "better"),
-    [("holdout/roc_auc", 0.9, 0.85, True), ("holdout/roc_auc", 0.85, 0.85, False), ("log_loss", 0.1, 0.2, True), ("log_loss", 0.3, 0.2, False)],
-)
-def test_each_metric_has_its_own_direction(metric, value, limit, better):
-    assert evaluation.is_better(metric, value, limit) == better

@@ -3,6 +3,7 @@ import polars as pl
 
 from headrace.models.candidate import LINEAR, write_json
 from headrace.models.encoding import fit_categories
+from headrace.models.kinds import load_kind
 from headrace.models.linear import Linear, fit_linear, load_linear
 from tests.models.purchases import CASE, LABEL, labelled_purchases
 
@@ -11,12 +12,20 @@ FEATURES = CASE.features.names
 
 
 def fitted() -> Linear:
-    return fit_linear(ROWS, label=LABEL, features=FEATURES, categories=fit_categories(ROWS, CASE.features.categorical), seed=0)
+    return fit_linear(
+        ROWS,
+        kind=load_kind("binary"),
+        label=LABEL,
+        outcomes=(),
+        features=FEATURES,
+        categories=fit_categories(ROWS, CASE.features.categorical),
+        seed=0,
+    )
 
 
 def test_it_finds_what_raises_the_odds():
     numbers = [name for name in FEATURES if name not in CASE.features.categorical]
-    coefficients = dict(zip(numbers, fitted().coefficients, strict=False))
+    coefficients = dict(zip(numbers, fitted().coefficients[0], strict=False))
     assert coefficients["amount_eur"] > 0.5
     assert abs(coefficients["shop_return_fraction"]) < 0.2
 
@@ -28,7 +37,7 @@ def test_what_is_missing_or_unknown_still_gets_a_probability():
 
 def test_a_feature_that_is_null_throughout_changes_nothing():
     rows = ROWS.with_columns(pl.lit(None, dtype=pl.Float64).alias("shop_return_fraction"))
-    model = fit_linear(rows, label=LABEL, features=FEATURES, categories={"shop": ("north", "south")}, seed=0)
+    model = fit_linear(rows, kind=load_kind("binary"), label=LABEL, outcomes=(), features=FEATURES, categories={"shop": ("north", "south")}, seed=0)
     assert np.isfinite(model.predict(rows)).all()
 
 

@@ -6,6 +6,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace.models.kinds import load_kind
 from headrace.models.splits import LABEL_KNOWN_AT, PREDICTED_AT, Splits, decide_split, split_by_time
 from tests.models.purchases import AS_OF, CASE, KEY, LABEL, POLICY, TRAINING, labelled_purchases
 
@@ -67,7 +68,7 @@ def test_history_bounds_the_training_rows():
 
 
 def test_honest_parts_pass_and_the_verdict_says_what_is_in_them():
-    decision = decide_split(split(ROWS), policy=POLICY, features=CASE.features, label=LABEL)
+    decision = decide_split(split(ROWS), kind=load_kind("binary"), policy=POLICY, features=CASE.features, label=LABEL)
     assert decision.passed
     assert decision.evidence["strongest_feature"] == "amount_eur"
     assert decision.evidence["train_rows"] == split(ROWS).train.height

@@ -16,6 +16,7 @@ from headrace.decisions import passed
 from headrace.lake import runs, tables
 from headrace.models.baseline import fit_baseline
 from headrace.models.candidate import BASELINE, DRIFT_REFERENCE, METRICS, write_json
+from headrace.models.kinds import load_kind
 from headrace.monitoring import recording
 from headrace.monitoring.breaches import find_breaches
 from headrace.registry import history, versions
@@ -62,7 +63,7 @@ def monitored(candidate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """The candidate's folder with what monitoring reads from it."""
     folder = Path(shutil.copytree(candidate, tmp_path_factory.mktemp("monitored") / versions.CANDIDATE_FOLDER))
     rows = purchases()
-    write_json(folder / BASELINE, fit_baseline(rows, label="is_returned", columns={"shop": None}).as_json())
+    write_json(folder / BASELINE, fit_baseline(rows, kind=load_kind("binary"), label="is_returned", outcomes=(), columns={"shop": None}).as_json())
     write_json(folder / METRICS, {"holdout/log_loss": 0.5})
     rows.select("prediction_at", "features_version", *CASE.features.names).head(400).write_parquet(folder / DRIFT_REFERENCE)
     return folder

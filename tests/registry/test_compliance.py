@@ -1,6 +1,7 @@
 import numpy as np
 
 from headrace.models.candidate import FILES
+from headrace.models.kinds import load_kind
 from headrace.registry.compliance import VersionFacts, decide_compliance
 from tests.models.purchases import POLICY
 
@@ -18,10 +19,10 @@ COMPLIANT = VersionFacts(
 
 
 def test_a_version_that_carries_everything_passes_every_check():
-    decisions = decide_compliance(COMPLIANT, policy=POLICY, forbidden=("returned_at",))
+    decisions = decide_compliance(COMPLIANT, kind=load_kind("binary"), policy=POLICY, forbidden=("returned_at",))
     assert all(decision.passed for decision in decisions), [decision.reason for decision in decisions]
 
 
 def test_every_check_has_a_name_of_its_own():
-    names = [decision.gate for decision in decide_compliance(COMPLIANT, policy=POLICY, forbidden=())]
+    names = [decision.gate for decision in decide_compliance(COMPLIANT, kind=load_kind("binary"), policy=POLICY, forbidden=())]
     assert names == ["signature", "model_card", "tags", "table_versions", "leaking_features", "suspicion", "safe_files", "reproducible_score"]

@@ -55,7 +55,7 @@ def test_what_predicts_is_a_feature_and_what_does_not_has_its_reason(made):
     assert "after signed_up_at" in reasons["left_on"]
     assert "tells the label" in reasons["exit_survey"]
     assert made.roles.subject == "customer_id"
-    assert made.roles.positive is True
+    assert made.roles.target.positive is True
 
 
 def test_windows_hold_the_rows_they_should(made):
@@ -146,7 +146,7 @@ def test_what_is_missing_is_asked_for_with_what_the_table_offers(tmp_path, capsy
     source = write_csv(tmp_path)
     assert make(tmp_path, source, label="", time="", key="", name="") == UseCaseError.exit_code
     said = capsys.readouterr().err
-    for words in ("NAME is missing", "with two values: is_member, exit_survey", "dates or instants: signed_up_at", "repeated value: customer_id"):
+    for words in ("NAME is missing", "with 2 to 10 values: plan, is_member", "dates or instants: signed_up_at", "repeated value: customer_id"):
         assert words in said
     assert not (tmp_path / "use_cases").exists()
 
@@ -159,7 +159,7 @@ TINY = customers(5)
     [
         (lambda rows: TINY, {}, "5 rows have a value of churned, at least 500 are needed"),
         (lambda rows: rows.with_columns(churned=pl.lit("yes")), {}, "one value only"),
-        (lambda rows: rows, {"label": "plan"}, "must have two values.*basic, family, plus"),
+        (lambda rows: rows, {"label": "plan", "kind": "binary"}, "must have two values.*KIND=binary; it has 3"),
         (lambda rows: rows, {"label": "nothing"}, "LABEL=nothing is no column of the table; it has Customer ID"),
         (lambda rows: rows, {"time": "visits"}, "TIME=visits is Int64, expected dates or instants.*signed_up_at"),
         (lambda rows: rows.with_columns(year=pl.lit(2024)), {"time": "year"}, "TIME=year holds years"),
@@ -216,4 +216,5 @@ def test_labels_that_are_not_there_yet_are_no_labels(tmp_path):
     rows = customers().with_columns(pl.when(pl.int_range(pl.len()) > ROWS - 100).then(None).otherwise("churned").alias("churned"))
     found = plan(tmp_path, rows)
     assert found.table.rows["churned"].null_count() == 99
-    assert found.roles.label_rate == pytest.approx(customers()["churned"].eq("yes").head(ROWS - 99).mean())
+    rate = customers()["churned"].eq("yes").head(ROWS - 99).mean()
+    assert found.roles.target.summary == f"It is for {rate:.1%} of the rows."

@@ -11,6 +11,7 @@ import pytest
 
 from headrace.errors import ServingError
 from headrace.lake import tables
+from headrace.models.kinds import load_kind
 from headrace.serving.drain import drain
 from headrace.serving.inference_log import InferenceLog, list_segments, log_folder
 from headrace.serving.request_rows import build_frame, format_rows, requests_table
@@ -23,6 +24,9 @@ TABLE = requests_table("tiny")
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return tiny_settings(tmp_path)
+
+
+BINARY = load_kind("binary")
 
 
 def write_segment(settings: Settings, *requests: list[dict[str, object]], tail: bytes = b"") -> Path:
@@ -47,8 +51,8 @@ def test_rows_are_the_same_after_log_and_drain(settings: Settings) -> None:
     rows = logged_rows("a", probability=1 / 3, count=2, instant=NOON + timedelta(microseconds=1))
     write_segment(settings, rows)
     assert drain(settings, TINY) == 2
-    assert stored(settings).equals(build_frame([rows]))
-    assert build_frame([format_rows(stored(settings))]).equals(stored(settings))
+    assert stored(settings).equals(build_frame([rows], BINARY))
+    assert build_frame([format_rows(stored(settings), BINARY)], BINARY).equals(stored(settings))
 
 
 def test_drained_segments_are_gone_and_named_as_batches(settings: Settings) -> None:
@@ -163,7 +167,7 @@ def test_drain_killed_and_run_again_leaves_the_same_table(settings: Settings, de
     killed = subprocess.run([sys.executable, "-c", DRAIN_AND_DIE, str(settings.home), DEATHS[death]], check=False, env=os.environ)
     assert killed.returncode == -signal.SIGKILL
     drain(settings, TINY)
-    assert stored(settings).sort("request_id").equals(build_frame(requests).sort("request_id"))
+    assert stored(settings).sort("request_id").equals(build_frame(requests, BINARY).sort("request_id"))
     assert list_segments(log_folder(settings, TINY.name)) == []
 
 

@@ -49,7 +49,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / MODEL).write_text(booster.model_to_string(), encoding="utf-8")
     instants = dict.fromkeys(("as_of", "train_start", "train_end", "validation_start", "validation_end", "holdout_start", "holdout_end"), ASKED_FROM)
     candidate = Candidate(
-        use_case=CASE.name, label=CASE.label.name, features_version=FEATURES.version, features=FEATURES.names, categories=categories,
+        use_case=CASE.name, kind="binary", outcomes=(), label=CASE.label.name, features_version=FEATURES.version, features=FEATURES.names,
+        categories=categories,
         calibration={"method": "platt", "slope": 0.9, "intercept": -0.1}, params={}, best_round=60, seed=0, provenance={}, **instants,
     )  # fmt: skip
     write_candidate(folder, candidate)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from headrace.errors import ServingError
+from headrace.models.kinds import load_kind
 from headrace.serving.drain import drain
 from headrace.serving.inference_log import InferenceLog, log_folder
 from headrace.serving.replies import RepeatedIdError, Replies, Rows, read_reply
@@ -29,6 +30,9 @@ class Answers:
 class Failing:
     async def __call__(self) -> Rows:
         raise ServingError("the disk is full")
+
+
+BINARY = load_kind("binary")
 
 
 def test_a_repeat_gets_the_first_reply_also_while_it_is_computed() -> None:
@@ -103,7 +107,7 @@ def test_a_reply_of_an_earlier_server_is_found_in_the_lake(tmp_path: Path) -> No
     drain_requests(settings, logged_rows("a-", count=1), told, logged_rows("ab", count=1))
     found = read_reply(settings, TINY, request_id="a", requests=[text] * 12)
     assert found is not None
-    assert build_frame([found]).equals(build_frame([told]))
+    assert build_frame([found], BINARY).equals(build_frame([told], BINARY))
     assert read_reply(settings, TINY, request_id="b", requests=[text]) is None
 
 

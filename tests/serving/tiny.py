@@ -14,8 +14,9 @@ from headrace.errors import RegistryError
 from headrace.features.online import publish
 from headrace.features.views import REFRESHED_AT, FeatureSet, FeatureView, Inputs
 from headrace.models.candidate import MODEL, Candidate, write_candidate
+from headrace.models.kinds import load_kind
 from headrace.serving.model_watcher import ChampionRef, FindChampion
-from headrace.serving.request_rows import COLUMNS
+from headrace.serving.request_rows import build_schema
 from headrace.settings import Settings, load_settings
 from headrace.use_case import Label, Replay, UseCase
 
@@ -100,7 +101,8 @@ def write_model(folder: Path, *, seed: int, features_version: int = 1) -> Path:
 def _candidate(seed: int, features_version: int) -> Candidate:
     instants = dict.fromkeys(("as_of", "train_start", "train_end", "validation_start", "validation_end", "holdout_start", "holdout_end"), NOON)
     return Candidate(
-        use_case="tiny", label="is_returned", features_version=features_version, features=FEATURES.names, categories={"shop": SHOPS},
+        use_case="tiny", kind="binary", outcomes=(), label="is_returned",
+        features_version=features_version, features=FEATURES.names, categories={"shop": SHOPS},
         calibration={"method": "platt", "slope": 1.0, "intercept": 0.0}, params={}, best_round=10, seed=seed, provenance={}, **instants,
     )  # fmt: skip
 
@@ -146,7 +148,7 @@ def logged_rows(request_id: str, *, probability: float = 0.5, count: int = 1, in
 
 
 def stored_ids(frame: pl.DataFrame) -> Sequence[str]:
-    assert frame.schema == COLUMNS
+    assert frame.schema == build_schema(load_kind("binary"))
     return sorted(frame["request_id"].to_list())
 
 

@@ -1,0 +1,20 @@
+"""Forecast: a number per entity and day, known some days ahead. What regression does, against another rule.
+
+The rule to beat is the last value that was known of the same weekday (the seasonal naive forecast, Hyndman 2021): the policy's
+baseline names the feature that holds it. Judged as regression is; rows are split by time, and days are resampled whole.
+"""
+
+from dataclasses import replace
+
+from headrace.models.kinds.regression import WORDS, Regression
+
+
+class Forecast(Regression):
+    """See `headrace.models.kinds.kind.Kind`."""
+
+    name = "forecast"
+    rule_carries = True
+    words = replace(WORDS, rule="last known value")
+
+
+KIND = Forecast()

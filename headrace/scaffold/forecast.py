@@ -1,0 +1,151 @@
+"""A table of one value per entity and day (or hour) as a table of forecasts: each known row asks for the value one step later.
+
+What is measured here with joins, the generated use case computes as a view of history (`features_forecast.py.j2`); both look at the
+same rows, those that were known when the forecast is made.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from headrace.errors import UseCaseError
+from headrace.scaffold.reading import INSTANT, Table
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+FORECAST_ID, TARGET_AT = "forecast_id", "target_at"
+
+# The step of the rows -> after which values repeat, and what that is called.
+_SEASONS = {DAY: (7 * DAY, "a_week_before"), HOUR: (24 * HOUR, "a_day_before")}
+
+# Windows of the means, in steps.
+_WINDOWS = (7, 28)
+
+# Digits that a mean keeps of the spread of the values; sums are exact in integers only.
+_DIGITS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What is forecast.
+
+    Attributes:
+        entity: Column of what the values belong to.
+        time: Column of their instants.
+        label: Column of the values.
+        horizon: One step: a forecast is made when a value is known, of the value so much later.
+        season: After which values repeat.
+        season_name: `a_week_before`, or `a_day_before`.
+        covariates: Other columns of numbers, known as of the forecast.
+        parts: Integers are counted in such parts of the label's unit.
+    """
+
+    entity: str
+    time: str
+    label: str
+    horizon: timedelta
+    season: timedelta
+    season_name: str
+    covariates: Sequence[str]
+    parts: int
+
+    @property
+    def latest(self) -> str:
+        """Feature: the value that is known."""
+        return f"{self.label}_latest"
+
+    @property
+    def before(self) -> str:
+        """Feature: the value one season before the target, which is the rule to beat."""
+        return f"{self.label}_{self.season_name}"
+
+    @property
+    def step_name(self) -> str:
+        """`days` or `hours`."""
+        return "days" if self.horizon == DAY else "hours"
+
+    @property
+    def means(self) -> dict[str, int]:
+        """Feature -> its window in steps."""
+        return {f"{self.label}_mean_{steps}_{self.step_name}": steps for steps in _WINDOWS}
+
+
+def choose_forecast(table: Table, *, entity: str, time: str, label: str) -> Forecast:
+    """Find step and season.
+
+    Raises:
+        UseCaseError: Rows repeat, or come neither daily nor hourly.
+    """
+    rows = table.rows
+    repeated = rows.height - rows.select(entity, time).n_unique()
+    if repeated:
+        raise UseCaseError(f"KEY={entity} and TIME={time} repeat together in {repeated} rows; for KIND=forecast a row is one {entity} at one time")
+    steps = rows.sort(entity, time).select(pl.col(time).diff().over(entity)).to_series().drop_nulls()
+    step = next(iter(steps.mode().sort()), None)
+    if step is None or step not in _SEASONS:
+        raise UseCaseError(f"TIME={time} goes in steps of {step}, KIND=forecast knows one value per day or per hour; choose KIND=regression")
+    spread = float(rows[label].cast(pl.Float64).to_numpy()[~rows[label].is_null().to_numpy()].std())
+    season, name = _SEASONS[step]
+    return Forecast(
+        entity=entity,
+        time=time,
+        label=label,
+        horizon=step,
+        season=season,
+        season_name=name,
+        covariates=[name for name, kind in rows.schema.items() if kind.is_numeric() and name not in (entity, time, label)],
+        parts=10 ** max(0, _DIGITS - math.floor(math.log10(spread or 1.0))),
+    )
+
+
+def shape_forecasts(table: Table, forecast: Forecast) -> Table:
+    """One row per forecast: `forecast_id`, `target_at`, the entity, the features, and the value that came.
+
+    Args:
+        table: One row per entity and instant; the time column holds instants (UTC).
+        forecast: See `choose_forecast`.
+    """
+    entity, time, label = forecast.entity, forecast.time, forecast.label
+    rows = table.rows.select(entity, pl.col(time).cast(INSTANT), label, *forecast.covariates).sort(entity, time)
+    on = [entity, time]
+    came = rows.select(entity, pl.col(time) - forecast.horizon, pl.col(label).cast(pl.Float64))
+    before = rows.select(entity, pl.col(time) + forecast.season - forecast.horizon, pl.col(label).cast(pl.Float64).alias(forecast.before))
+    known = rows.select(*on, *(pl.col(name).cast(pl.Float64).alias(f"{name}_latest") for name in (label, *forecast.covariates)))
+    means = [
+        pl.col(forecast.latest).rolling_mean_by(time, window_size=steps * forecast.horizon).over(entity).alias(name)
+        for name, steps in forecast.means.items()
+    ]
+    target = pl.col(TARGET_AT)
+    shaped = (
+        known.join(came, on=on, how="left")
+        .join(before, on=on, how="left")
+        .with_columns(*means, (pl.col(time) + forecast.horizon).alias(TARGET_AT))
+        .with_columns(
+            pl.concat_str(pl.col(entity).cast(pl.String), pl.lit("/"), target.dt.strftime("%Y-%m-%dT%H:%M")).alias(FORECAST_ID),
+            pl.col(entity).cast(pl.String),
+            target.dt.weekday().cast(pl.Float64).alias("target_weekday"),
+            target.dt.hour().cast(pl.Float64).alias("target_hour"),
+            target.dt.month().cast(pl.Float64).alias("target_month"),
+        )
+        .drop(time)
+    )
+    kept = shaped if forecast.horizon == HOUR else shaped.drop("target_hour")
+    return Table(rows=kept, names={name: name for name in kept.columns}, notes=table.notes)
+
+
+def describe_features(forecast: Forecast) -> dict[str, str]:
+    """Feature -> what it means."""
+    label, step = forecast.label, forecast.step_name
+    said = {
+        forecast.entity: f"What the forecast is for: {forecast.entity}.",
+        "target_weekday": "Weekday of the target, 1 is Monday.",
+        **({"target_hour": "Hour of the target (UTC)."} if forecast.horizon == HOUR else {}),
+        "target_month": "Month of the target.",
+        forecast.latest: f"Latest known {label}.",
+        forecast.before: f"Value of {label} {forecast.season_name.replace('_', ' ')} the target: the rule to beat.",
+    }
+    said |= {name: f"Mean of {label} in the {steps} {step} until the forecast." for name, steps in forecast.means.items()}
+    return said | {f"{name}_latest": f"Latest known {name}." for name in forecast.covariates}
