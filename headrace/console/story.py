@@ -17,7 +17,7 @@ from headrace.models.kinds import load_kind
 from headrace.models.kinds.kind import Kind
 from headrace.registry.version_rows import read_described
 from headrace.settings import Settings
-from headrace.use_case import UseCase
+from headrace.use_case import UseCase, names
 
 # A bar chart that lists every feature is read by nobody.
 _TOP_FEATURES = 10
@@ -120,11 +120,17 @@ def list_tables(settings: Settings, case: UseCase) -> list[dict[str, Any]]:
     listed = []
     for row in found:
         table = row["table"]
-        if table.endswith(REJECTED_SUFFIX) or not (table.startswith("metrics.") or table.partition(".")[2].startswith(f"{case.name}_")):
+        if table.endswith(REJECTED_SUFFIX) or not (table.startswith("metrics.") or _find_owner(table) == case.name):
             continue
         contract = find_contract(table)
         listed.append({**row, "rejected_count": rejected.get(table), "meaning": contract.description if contract else ""})
     return listed
+
+
+def _find_owner(table: str) -> str:
+    """The use case of a table: of `flight` and `flight_delay`, the longer name counts."""
+    noun = table.partition(".")[2]
+    return max((name for name in names() if noun.startswith(f"{name}_")), key=len, default="")
 
 
 def _find_history_start(settings: Settings, case: UseCase) -> datetime | None:
