@@ -32,10 +32,12 @@ class Lineage:
 
     Attributes:
         made_from: Table -> flow that writes it -> tables it is made from there.
+        origins: Table -> what a card says it is made from, where that is no table.
         read_by: Table -> flows that read it.
     """
 
     made_from: Mapping[str, Mapping[str, frozenset[str]]]
+    origins: Mapping[str, str]
     read_by: Mapping[str, tuple[str, ...]]
 
     def list_upstream(self, table: str) -> list[str]:
@@ -57,13 +59,15 @@ def read_cards(folder: Path = FLOWS) -> Mapping[str, str]:
 def build_lineage(case: UseCase, cards: Mapping[str, str]) -> Lineage:
     """All that the cards of the flows say about the tables of one use case; rows about the runs themselves are left out."""
     made: dict[str, dict[str, frozenset[str]]] = {}
+    origins: dict[str, str] = {}
     read: dict[str, list[str]] = {}
     for flow, card in cards.items():
         for table, upstream in list_lineage(card, case).items():
             made.setdefault(table, {})[flow] = frozenset(upstream)
+        origins |= _list_origins(card, case)
         for table in sorted(list_read(card, case)):
             read.setdefault(table, []).append(flow)
-    return Lineage(made_from=made, read_by={table: tuple(flows) for table, flows in read.items()})
+    return Lineage(made_from=made, origins=origins, read_by={table: tuple(flows) for table, flows in read.items()})
 
 
 def list_lineage(card: str, case: UseCase) -> dict[str, set[str]]:
@@ -92,6 +96,11 @@ def list_read(card: str, case: UseCase, *, feeds: Iterable[str] | None = None) -
     """The tables that a card says are read, of some feeds only where they are given."""
     wanted = list(case.feeds if feeds is None else feeds)
     return {name for pattern, note in _list_patterns(card, "Reads") for name in _expand(pattern, note, case, wanted)}
+
+
+def _list_origins(card: str, case: UseCase) -> dict[str, str]:
+    notes = {pattern: note.removeprefix(_FROM) for pattern, note in _list_patterns(card, "Writes") if note.startswith(_FROM)}
+    return {_expand(pattern, "", case, [])[0]: text for pattern, text in notes.items() if _FEED not in pattern and not _find_patterns(text)}
 
 
 def _list_patterns(card: str, field: str) -> list[tuple[str, str]]:

@@ -42,6 +42,7 @@ def test_what_a_note_says_comes_before_what_the_flow_reads():
     assert made_from["inference.flight_delay_requests"] == set()
     assert made_from["metrics.drift"] == {"gold.flight_delay_features"}
     assert list_lineage(CARDS["monitor"], CASE)["inference.flight_delay_requests"] == set()
+    assert build_lineage(CASE, CARDS).origins == {"inference.flight_delay_requests": "the server's log"}
 
 
 def test_no_card_means_no_lineage():
