@@ -41,12 +41,12 @@ class Lineage:
     read_by: Mapping[str, tuple[str, ...]]
 
     def list_upstream(self, table: str) -> list[str]:
-        """Tables that a table is made from, sorted."""
-        return sorted(set().union(*self.made_from.get(table, {}).values()))
+        """Tables that a table is made from, sorted; that its own rows before are read as well is left out."""
+        return sorted(set().union(*self.made_from.get(table, {}).values()) - {table})
 
     def list_downstream(self, table: str) -> list[str]:
         """Tables that are made from a table, sorted."""
-        return sorted(made for made, flows in self.made_from.items() if any(table in read for read in flows.values()))
+        return sorted(made for made in self.made_from if table in self.list_upstream(made))
 
 
 @lru_cache(maxsize=8)

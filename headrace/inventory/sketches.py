@@ -6,7 +6,7 @@ values that many rows share; everything else is a number of bars.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -17,8 +17,9 @@ from headrace.lake.contracts import SYSTEM_COLUMNS, Contract
 BARS = 24
 SHOWN_VALUES = 5
 
-# Rows of the sample that must share a value before it is shown.
+# Rows, and share of those with a value, that must have a text before it is shown.
 SHARED_BY = 5
+SHARED_FRACTION = 0.01
 
 # Longer texts are sentences or JSON, in which anything may stand.
 _LONGEST_TEXT = 32
@@ -81,7 +82,8 @@ def build_sketch(column: pl.Series, *, hidden: str | None = None) -> Sketch:
 
 
 def _find_common(values: pl.Series) -> tuple[tuple[str, int], ...]:
-    counted = values.alias("value").value_counts(name="rows").filter(pl.col("rows") >= SHARED_BY)
+    least = max(SHARED_BY, SHARED_FRACTION * values.len()) if values.dtype == pl.String else 1
+    counted = values.alias("value").value_counts(name="rows").filter(pl.col("rows") >= least)
     common = counted.sort(["rows", "value"], descending=[True, False]).head(SHOWN_VALUES)
     return tuple((_format(value), rows) for value, rows in common.iter_rows())
 
@@ -95,7 +97,15 @@ def _build_histogram(values: pl.Series, counts: Mapping[str, int]) -> Sketch:
     low, high = places[finite].min(), places[finite].max()
     # One value only is one bar: numpy would spread bins around it.
     bars = np.histogram(places[finite], bins=BARS, range=(low, high))[0] if high > low else np.array([finite.sum()])
-    return Sketch(**counts, low=_format(kept.min()), high=_format(kept.max()), bars=tuple(int(bar) for bar in bars))
+    ends = [_format(end) for end in _shorten(kept.min(), kept.max())]
+    return Sketch(**counts, low=ends[0], high=ends[1], bars=tuple(int(bar) for bar in bars))
+
+
+def _shorten(low: object, high: object) -> tuple[object, object]:
+    """Both ends; as dates where instants lie so far apart that the hour says nothing."""
+    if isinstance(low, datetime) and isinstance(high, datetime) and high - low > timedelta(days=2):
+        return low.date(), high.date()
+    return low, high
 
 
 def _format(value: object) -> str:
