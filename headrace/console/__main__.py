@@ -1,8 +1,9 @@
 """Look at an environment: `python -m headrace.console <verb> --use-case NAME`.
 
 Verbs: `page`, `quality`, `runs` and `catalog` write a page and say where, `results` gives the monthly figures as Markdown, `summary`
-the story in fifteen lines, `tables` every table of the environment. `catalog` alone needs no use case: it then covers all. Exit codes as in `headrace.errors`. The environment is
-`HEADRACE_ENV`; `--of prod` shows another one's tables instead, drawn with this one's own credentials.
+the story in fifteen lines, `tables` every table of the environment. `catalog` alone needs no use case: it then covers all of them.
+Exit codes as in `headrace.errors`. The environment is `HEADRACE_ENV`; `--of prod` shows another one's tables instead, drawn with
+this one's own credentials.
 """
 
 import argparse

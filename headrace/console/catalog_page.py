@@ -1,6 +1,6 @@
 """The catalog page: every table and feature of an environment, by what contracts promise and the lake holds."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from headrace import use_case as use_cases
@@ -8,6 +8,7 @@ from headrace.console.catalog_plots import Node, draw_lineage, draw_sketch
 from headrace.console.pages import build_templates, catalog_path, list_pages, write_page
 from headrace.inventory.entries import TableEntry
 from headrace.inventory.features import FeatureEntry
+from headrace.inventory.markdown import format_span
 from headrace.inventory.reading import Catalog, read_catalog
 from headrace.lake.catalog import LAYERS
 from headrace.lake.contracts import SYSTEM_COLUMNS
@@ -62,15 +63,6 @@ def render_catalog(settings: Settings, catalog: Catalog, *, use_case: str | None
     templates = build_templates()
     templates.filters |= {"span": format_span, "minute": format_minute}
     return templates.get_template("catalog.html.j2").render(context)
-
-
-def format_span(span: timedelta) -> str:
-    """A length of time in its largest whole unit: `30 minutes`, `7 days`."""
-    for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute")):
-        if span >= unit:
-            count = round(span / unit)
-            return f"{count:,} {name}{'s' if count != 1 else ''}"
-    return "under a minute"
 
 
 def format_minute(instant: datetime) -> str:

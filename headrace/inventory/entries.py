@@ -8,7 +8,6 @@ from pathlib import Path
 from headrace.inventory.lineage import Lineage, build_lineage, read_cards
 from headrace.lake import catalog
 from headrace.lake.contracts import CONTRACTS, REJECTED_SUFFIX, Contract, find_contract
-from headrace.lake.runs import TABLE as RUNS
 from headrace.use_case import UseCase
 
 # Tables that all use cases share have their contracts in a folder of this name.
@@ -111,7 +110,7 @@ def _build_entry(
         file=file.relative_to(contracts.parent) if file else None,
         digest=hashlib.sha256(file.read_bytes()).hexdigest()[:_DIGEST_DIGITS] if file else None,
         personal=_mark_personal(contract) | (personal[owner] if owner else frozenset()),
-        made_by=_gather(sorted(lineage.made_from.get(name, {})) for lineage in known) or (("every flow",) if name == RUNS else ()),
+        made_by=_gather(sorted(lineage.made_from.get(name, {})) for lineage in known),
         made_from=_gather(lineage.list_upstream(name) for lineage in known),
         source=_describe_source(cases[owner], lineages[owner], name) if owner else None,
         read_by=_gather(lineage.read_by.get(name, ()) for lineage in known),

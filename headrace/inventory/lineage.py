@@ -57,7 +57,7 @@ def read_cards(folder: Path = FLOWS) -> Mapping[str, str]:
 
 
 def build_lineage(case: UseCase, cards: Mapping[str, str]) -> Lineage:
-    """All that the cards of the flows say about the tables of one use case; rows about the runs themselves are left out."""
+    """All that the cards of the flows say about the tables of one use case. Rows about the runs themselves are made from nothing."""
     made: dict[str, dict[str, frozenset[str]]] = {}
     origins: dict[str, str] = {}
     read: dict[str, list[str]] = {}
@@ -65,6 +65,8 @@ def build_lineage(case: UseCase, cards: Mapping[str, str]) -> Lineage:
         for table, upstream in list_lineage(card, case).items():
             made.setdefault(table, {})[flow] = frozenset(upstream)
         origins |= _list_origins(card, case)
+        if RUNS in dict(_list_patterns(card, "Writes")):
+            made.setdefault(RUNS, {})[flow] = frozenset()
         for table in sorted(list_read(card, case)):
             read.setdefault(table, []).append(flow)
     return Lineage(made_from=made, origins=origins, read_by={table: tuple(flows) for table, flows in read.items()})

@@ -5,7 +5,7 @@ values that many rows share; everything else is a number of bars.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -61,44 +61,53 @@ def build_sketches(sample: pl.DataFrame, contract: Contract | None, *, personal:
     known: Mapping[str, object] = {**(contract.columns if contract else {}), **SYSTEM_COLUMNS}
     hidden = {name: "no contract says what it holds" for name in sample.columns if name not in known}
     hidden |= {name: "personal" for name in sample.columns if name in personal}
-    return {name: build_sketch(sample[name], hidden=hidden.get(name)) for name in sample.columns}
+    listed = {name: tuple(map(str, column.allowed)) for name, column in contract.columns.items() if column.allowed} if contract else {}
+    return {name: build_sketch(sample[name], hidden=hidden.get(name), listed=listed.get(name, ())) for name in sample.columns}
 
 
-def build_sketch(column: pl.Series, *, hidden: str | None = None) -> Sketch:
-    """The shape of one column; counts only where `hidden` says why."""
+def build_sketch(column: pl.Series, *, hidden: str | None = None, listed: Collection[str] = ()) -> Sketch:
+    """The shape of one column.
+
+    Args:
+        column: Values of the sample.
+        hidden: Why only counts are shown; None: values may be.
+        listed: Values that its contract lists: of those a rare one is no secret.
+    """
     values = column.drop_nulls()
-    counts = {"row_count": column.len(), "null_count": column.null_count(), "distinct_count": values.n_unique()}
+    counts = Sketch(row_count=column.len(), null_count=column.null_count(), distinct_count=values.n_unique())
     if hidden or values.is_empty():
-        return Sketch(**counts, hidden=hidden or "no value")
+        return replace(counts, hidden=hidden or "no value")
     if values.dtype in (pl.String, pl.Boolean):
         # Where one text is long, short ones of the same column may be anything too.
-        if values.dtype == pl.String and (values.str.len_chars() > _LONGEST_TEXT).any():
-            return Sketch(**counts, hidden="long texts")
-        common = _find_common(values)
-        return Sketch(**counts, values=common, hidden=None if common else "no value that many rows share")
+        if values.dtype == pl.String and not listed and (values.str.len_chars() > _LONGEST_TEXT).any():
+            return replace(counts, hidden="long texts")
+        common = _find_common(values, listed)
+        return replace(counts, values=common, hidden=None if common else "no value that many rows share")
     if values.dtype.is_numeric() or values.dtype.is_temporal():
         return _build_histogram(values, counts)
-    return Sketch(**counts, hidden=f"values of type {values.dtype}")
+    return replace(counts, hidden=f"values of type {values.dtype}")
 
 
-def _find_common(values: pl.Series) -> tuple[tuple[str, int], ...]:
-    least = max(SHARED_BY, SHARED_FRACTION * values.len()) if values.dtype == pl.String else 1
-    counted = values.alias("value").value_counts(name="rows").filter(pl.col("rows") >= least)
-    common = counted.sort(["rows", "value"], descending=[True, False]).head(SHOWN_VALUES)
-    return tuple((_format(value), rows) for value, rows in common.iter_rows())
+def _find_common(values: pl.Series, listed: Collection[str]) -> tuple[tuple[str, int], ...]:
+    """The commonest values that enough rows share or a contract lists, commonest first; of flags both."""
+    counted = values.alias("value").value_counts(name="rows").sort(["rows", "value"], descending=[True, False])
+    if values.dtype == pl.String:
+        is_shared = pl.col("rows") >= max(SHARED_BY, SHARED_FRACTION * values.len())
+        counted = counted.filter(is_shared | pl.col("value").is_in(list(listed)))
+    return tuple((_format(value), rows) for value, rows in counted.head(SHOWN_VALUES).iter_rows())
 
 
-def _build_histogram(values: pl.Series, counts: Mapping[str, int]) -> Sketch:
+def _build_histogram(values: pl.Series, counts: Sketch) -> Sketch:
     places = values.to_physical().cast(pl.Float64).to_numpy()
     finite = np.isfinite(places)
     if not finite.any():
-        return Sketch(**counts, hidden="no finite value")
+        return replace(counts, hidden="no finite value")
     kept = values.filter(pl.Series(finite))
     low, high = places[finite].min(), places[finite].max()
     # One value only is one bar: numpy would spread bins around it.
     bars = np.histogram(places[finite], bins=BARS, range=(low, high))[0] if high > low else np.array([finite.sum()])
     ends = [_format(end) for end in _shorten(kept.min(), kept.max())]
-    return Sketch(**counts, low=ends[0], high=ends[1], bars=tuple(int(bar) for bar in bars))
+    return replace(counts, low=ends[0], high=ends[1], bars=tuple(int(bar) for bar in bars))
 
 
 def _shorten(low: object, high: object) -> tuple[object, object]:
