@@ -8,7 +8,7 @@ from headrace.console.catalog_plots import Node, draw_lineage, draw_sketch
 from headrace.console.pages import build_templates, catalog_path, list_pages, write_page
 from headrace.inventory.entries import TableEntry
 from headrace.inventory.features import FeatureEntry
-from headrace.inventory.markdown import format_span
+from headrace.inventory.markdown import describe_allowed, format_span
 from headrace.inventory.reading import Catalog, read_catalog
 from headrace.lake.catalog import LAYERS
 from headrace.lake.contracts import SYSTEM_COLUMNS
@@ -107,6 +107,7 @@ def _list_columns(catalog: Catalog, entry: TableEntry) -> list[dict[str, Any]]:
                 "name": name,
                 "promise": promised.get(name),
                 "meaning": promised[name].description if name in promised else SYSTEM_MEANINGS.get(name, "No contract says what it means."),
+                "allowed": describe_allowed(promised[name]) if name in promised else "",
                 "marks": _list_marks(entry, name),
                 "shape": _describe_shape(catalog, entry.name, name),
             }

@@ -14,6 +14,9 @@ from headrace.use_case import UseCase
 # Where the page lies, below the root: links to contracts are relative to it.
 FOLDER = "docs/reference"
 
+# A closed list that is longer is counted, not written out.
+_LISTED_VALUES = 8
+
 
 def render_features(cases: Sequence[UseCase]) -> str:
     """Every feature, use case by use case and view by view."""
@@ -63,6 +66,19 @@ def format_span(span: timedelta) -> str:
     return "under a minute"
 
 
+def describe_allowed(column: Column) -> str:
+    """Which values a column may have, where its contract says so: `0 to 250`, `EWR, JFK, LGA`; of a personal column no value is named."""
+    if column.allowed is not None:
+        is_short = len(column.allowed) <= _LISTED_VALUES and column.pii == "none"
+        return ", ".join(map(str, column.allowed)) if is_short else f"{len(column.allowed)} listed values"
+    if column.range is None:
+        return ""
+    low, high = column.range
+    if low is None or high is None:
+        return f"at least {low:g}" if low is not None else f"at most {high:g}"
+    return f"{low:g} to {high:g}"
+
+
 def _list_feature_cells(feature: FeatureEntry) -> tuple[str, ...]:
     meaning = feature.meaning or "The contract of the feature table does not have it."
     made_from = _list_codes(feature.inputs) if feature.view else "the row's own request"
@@ -83,13 +99,14 @@ def _render_entry(entry: TableEntry) -> list[str]:
     facts += [f"made from {origin}"] if origin else []
     facts += [f"leads to {_list_codes(entry.leads_to)}"] if entry.leads_to else []
     columns = [_list_column_cells(entry, name, column) for name, column in contract.columns.items()]
-    table = render_table(("Column", "Meaning", "Type", "Unit", "Null"), columns)
+    table = render_table(("Column", "Meaning", "Type", "Unit", "Null", "Allowed"), columns)
     return [f"#### {entry.name}", escape(contract.description), "; ".join(facts) + ".", table]
 
 
 def _list_column_cells(entry: TableEntry, name: str, column: Column) -> tuple[str, ...]:
     mark = f" Personal: {column.pii}." if column.pii != "none" else " Personal." if name in entry.personal else ""
-    return f"`{name}`", escape(column.description) + mark, column.type, escape(column.unit or ""), "yes" if column.nullable else "no"
+    cells = (f"`{name}`", escape(column.description) + mark, column.type, escape(column.unit or ""))
+    return *cells, "yes" if column.nullable else "no", escape(describe_allowed(column))
 
 
 def _link(entry: TableEntry, entries: Sequence[TableEntry]) -> str:
