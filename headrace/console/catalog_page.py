@@ -125,12 +125,13 @@ def _list_marks(entry: TableEntry, name: str) -> list[tuple[str, str]]:
     """Kind and words of what is particular about a column."""
     contract = entry.contract
     marks = [("good", "key")] if contract and contract.key and name in contract.key.columns else []
-    if contract and name in contract.columns and contract.columns[name].pii != "none":
-        marks.append(("warn", f"personal, {contract.columns[name].pii}"))
-    elif name in entry.personal:
-        marks.append(("warn", "personal"))
+    kind = contract.columns[name].pii if contract and name in contract.columns else "none"
+    if kind != "none":
+        marks.append(("warn", f"personal, {kind}"))
     if contract and name == contract.subject_key:
         marks.append(("warn", "identifies a person"))
+    elif name in entry.personal and kind == "none":
+        marks.append(("warn", "personal"))
     return marks + ([("neutral", "platform")] if name in SYSTEM_COLUMNS else [])
 
 

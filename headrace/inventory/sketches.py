@@ -21,8 +21,9 @@ SHOWN_VALUES = 5
 SHARED_BY = 5
 SHARED_FRACTION = 0.01
 
-# Longer texts are sentences or JSON, in which anything may stand.
+# Longer texts are sentences or JSON, in which anything may stand; so it may in short JSON, and an @ is mostly somebody's address.
 _LONGEST_TEXT = 32
+_TELLING = r"^\s*[\[{]|@"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +79,20 @@ def build_sketch(column: pl.Series, *, hidden: str | None = None, listed: Collec
     if hidden or values.is_empty():
         return replace(counts, hidden=hidden or "no value")
     if values.dtype in (pl.String, pl.Boolean):
-        # Where one text is long, short ones of the same column may be anything too.
-        if values.dtype == pl.String and not listed and (values.str.len_chars() > _LONGEST_TEXT).any():
-            return replace(counts, hidden="long texts")
+        if values.dtype == pl.String and not listed and (reason := _find_reason(values)):
+            return replace(counts, hidden=reason)
         common = _find_common(values, listed)
         return replace(counts, values=common, hidden=None if common else "no value that many rows share")
     if values.dtype.is_numeric() or values.dtype.is_temporal():
         return _build_histogram(values, counts)
     return replace(counts, hidden=f"values of type {values.dtype}")
+
+
+def _find_reason(values: pl.Series) -> str | None:
+    """Why no text of a column is shown, though nobody called it personal: where one value tells more than a name, others may."""
+    if (values.str.len_chars() > _LONGEST_TEXT).any():
+        return "long texts"
+    return "JSON or addresses" if values.str.contains(_TELLING).any() else None
 
 
 def _find_common(values: pl.Series, listed: Collection[str]) -> tuple[tuple[str, int], ...]:

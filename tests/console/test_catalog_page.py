@@ -85,7 +85,7 @@ class TestPage:
         assert PERSON not in page
         assert "lovelace" not in page
         told = entry(page, "metrics.promotions")
-        assert "approver personal, direct identifies a person" in told
+        assert "approver personal, direct identifies a person string" in told
         assert "1 different: personal." in told
 
     def test_text_of_rows_is_shown_not_obeyed(self, page):
