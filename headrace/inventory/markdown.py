@@ -23,7 +23,8 @@ def render_features(cases: Sequence[UseCase]) -> str:
     parts: list[str] = []
     for case in cases:
         label = f"Label `{case.label.name}`: {escape(case.label.description)}"
-        parts += [f"### Features of {case.name}", f"{escape(case.title)} {label} Features version {case.features.version}."]
+        kept = f"Features version {case.features.version}; views are refreshed every {format_span(case.features.refresh)}, for the online store too."
+        parts += [f"### Features of {case.name}", f"{escape(case.title)} {label} {kept}"]
         header = ("Feature", "Meaning", "Type", "Unit", "View", "Made from")
         parts.append(render_table(header, [_list_feature_cells(feature) for feature in list_features(case)]))
     return "\n\n".join(parts) or "No use case is tracked in this clone."
@@ -82,7 +83,8 @@ def describe_allowed(column: Column) -> str:
 def _list_feature_cells(feature: FeatureEntry) -> tuple[str, ...]:
     meaning = feature.meaning or "The contract of the feature table does not have it."
     made_from = _list_codes(feature.inputs) if feature.view else "the row's own request"
-    view = f"`{feature.view}`, {format_span(feature.lookback)}" if feature.view and feature.lookback else "on demand"
+    view = f"`{feature.view}`, last {format_span(feature.lookback)}" if feature.view and feature.lookback else "on demand"
+    made_from += f", at most {feature.stale_hours:g} hours old" if feature.stale_hours is not None else ""
     return f"`{feature.name}`", escape(meaning), feature.type, escape(feature.unit or ""), view, made_from
 
 

@@ -27,7 +27,9 @@ def test_a_table_has_its_facts_and_every_column():
 
 def test_a_feature_has_its_view_and_what_it_is_made_from():
     text = render_features([CASE])
-    assert "| `plane_age_years` | Age of the aircraft. | float64 | years | `plane`, 36,500 days | `silver.flight_delay_planes` |" in text
+    assert "| `plane_age_years` | Age of the aircraft. | float64 | years | `plane`, last 36,500 days | `silver.flight_delay_planes` |" in text
+    assert "| `weather`, last 6 hours | `silver.flight_delay_weather`, at most 48 hours old |" in text
+    assert "views are refreshed every 30 minutes" in text
     assert "| `distance_km` | Distance of the route. | float64 | km | on demand | the row's own request |" in text
 
 
