@@ -17,7 +17,7 @@ from headrace.lake.contracts import CONTRACTS, load_contract
 from headrace.settings import Settings, load_settings
 from tests.console.year import CASE, append, at, write_measures, write_outcomes, write_runs
 
-PERSON = "ada.lovelace@example.org"
+PERSON = "Ada Lovelace"
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ class TestPage:
         stored = tables.read(year, "metrics.promotions").collect()
         assert stored["approver"].to_list() == [PERSON] * 12
         assert PERSON not in page
-        assert "lovelace" not in page
+        assert "Lovelace" not in page
         told = entry(page, "metrics.promotions")
         assert "approver personal, direct identifies a person string" in told
         assert "1 different: personal." in told
