@@ -42,7 +42,7 @@ operate = $(PYTHON) -m operations $@ $(1) $(ended)
 look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE" $${OF:+--of "$$OF"}
 need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(name)=, for example: $(2)' >&2; exit 2; };)
 
-.PHONY: help run use-case page quality runs summary tables results up down status ingest refine featurize train promote score monitor \
+.PHONY: help run use-case page quality runs catalog summary tables results up down status ingest refine featurize train promote score monitor \
 	retrain lifecycle approve reject withdraw rollback verify serve drain ui-mlflow ui-prefect reset deploy diff undeploy release s3 \
 	test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases install verdict drills workflows secrets audit \
 	verify-from-scratch post-verdict backup restore
@@ -164,6 +164,9 @@ quality: $(RUN) ## Write the page about data quality, and say where it is
 
 runs: $(RUN) ## Write the page about runs and their logs, versions and their cards, and what waits for a person
 	@$(look)
+
+catalog: $(RUN) ## Write the page of every table and feature: meaning, owner, freshness, contract, lineage, shape (USE_CASE=)
+	@$(PYTHON) -m headrace.console $@ $(one_use_case) $${OF:+--of "$$OF"} $(ended)
 
 summary: $(RUN) ## The story in fifteen lines
 	@$(look)

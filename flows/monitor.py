@@ -1,7 +1,7 @@
 """Monitor: late labels meet their predictions, inputs are compared with the past; both become rows, breaches become events.
 
 Reads   inference.<use_case>_predictions, gold.<use_case>_features, silver.<use_case>_* (labels), registry
-Writes  metrics.model_performance, metrics.drift, inference.<use_case>_requests, metrics.pipeline_runs;
+Writes  metrics.model_performance, metrics.drift, inference.<use_case>_requests (from the server's log), metrics.pipeline_runs;
         events headrace.performance.dropped, headrace.drift.detected
 Gate    none of its own; `retrain` decides on these rows
 Run     make monitor USE_CASE=flight_delay ENV=dev AS_OF=2013-07-01

@@ -56,8 +56,7 @@ def end_stage(settings: Settings, run: StageRun, steps: Sequence[Step], *, verdi
     counts = {"rows_read": sum(step.rows_read for step in steps), "rows_written": sum(step.rows_written for step in steps)}
     record_run(settings, run, judged, counts)
     if judged.passed:
-        feeds = use_cases.load(run.use_case).feeds
-        publish_tables(settings, run.use_case, feeds=feeds, metadata={"flow": run.flow, "slice": run.slice_name})
+        publish_tables(settings, use_cases.load(run.use_case), metadata={"flow": run.flow, "slice": run.slice_name})
     result = StageResult(flow=run.flow, as_of=run.as_of, passed=judged.passed, reason=judged.reason, **counts)
     mark = "passed" if judged.passed else "BLOCKED"
     progress.info("%s %-9s %-7s %9s rows  %s", f"{run.as_of:%Y-%m-%d}", run.flow, mark, f"{counts['rows_read']:,}", judged.reason)

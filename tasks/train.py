@@ -30,5 +30,5 @@ def build_candidate(settings: Settings, case: UseCase, identity: Identity) -> De
 def register_challenger(settings: Settings, case: UseCase, identity: Identity) -> Version:
     """Register the built candidate, once, and point the alias `challenger` at it."""
     version = challengers.register(settings, case, identity)
-    publish_model(settings, case.name, number=version.number, feeds=case.feeds, metadata={"model_id": version.model_id})
+    publish_model(settings, case, number=version.number, metadata={"model_id": version.model_id})
     return version

@@ -1,8 +1,9 @@
 """Look at an environment: `python -m headrace.console <verb> --use-case NAME`.
 
-Verbs: `page`, `quality` and `runs` write a page and say where, `results` gives the monthly figures as Markdown, `summary` the
-story in fifteen lines, `tables` every table of the environment. Exit codes as in `headrace.errors`. The environment is
-`HEADRACE_ENV`; `--of prod` shows another one's tables instead, drawn with this one's own credentials.
+Verbs: `page`, `quality`, `runs` and `catalog` write a page and say where, `results` gives the monthly figures as Markdown, `summary`
+the story in fifteen lines, `tables` every table of the environment. `catalog` alone needs no use case: it then covers all of them.
+Exit codes as in `headrace.errors`. The environment is `HEADRACE_ENV`; `--of prod` shows another one's tables instead, drawn with
+this one's own credentials.
 """
 
 import argparse
@@ -23,9 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(sys.argv[1:] if arguments is None else arguments)
     try:
         settings = look_at(load_settings(), options.of) if options.of else load_settings()
-        case = use_cases.load_in(settings, options.use_case)
-        process.prepare(settings)
-        sys.stdout.write(_show(settings, case, options).rstrip("\n") + "\n")
+        sys.stdout.write(_answer(settings, options).rstrip("\n") + "\n")
     except HeadraceError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return error.exit_code
@@ -37,7 +36,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb, purpose in _VERBS.items():
         command = verbs.add_parser(verb, help=purpose)
-        command.add_argument("--use-case", required=True)
+        command.add_argument("--use-case", required=verb != "catalog")
         command.add_argument("--of", metavar="ENVIRONMENT", help="look at the tables of another environment, one that `readable` lists")
         if verb == "results":
             command.add_argument("--write", type=Path, metavar="PATH", help="write the Markdown there instead of showing it")
@@ -48,10 +47,23 @@ _VERBS = {
     "page": "write the page that tells the story",
     "quality": "write the page about data quality",
     "runs": "write the page about runs, versions and what waits for a person",
+    "catalog": "write the page of every table and feature, of one use case or of all",
     "results": "the monthly figures, as Markdown",
     "summary": "the story in fifteen lines",
     "tables": "every table with its rows and version",
 }
+
+
+def _answer(settings: Settings, options: argparse.Namespace) -> str:
+    """What the verb has to say; the catalog is about declarations, so it asks for no use case that this environment can run."""
+    if options.verb != "catalog":
+        case = use_cases.load_in(settings, options.use_case)
+        process.prepare(settings)
+        return _show(settings, case, options)
+    from headrace.console.catalog_page import write_catalog
+
+    process.prepare(settings)
+    return write_catalog(settings, options.use_case)
 
 
 def _show(settings: Settings, case: UseCase, options: argparse.Namespace) -> str:

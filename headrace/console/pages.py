@@ -32,6 +32,17 @@ def runs_path(settings: Settings, case: UseCase) -> Path:
     return settings.pages_root / f"runs_{case.name}.html"
 
 
+def catalog_path(settings: Settings, use_case: str | None) -> Path:
+    """The page of every table and feature, of one use case or of all of the clone."""
+    return settings.pages_root / (f"catalog_{use_case}.html" if use_case else "catalog.html")
+
+
+def list_pages(settings: Settings, case: UseCase) -> dict[str, str]:
+    """The other pages about a use case that have been written, by what they are called."""
+    paths = {"Story": story_path(settings, case), "Quality": quality_path(settings, case), "Runs": runs_path(settings, case)}
+    return {name: path.name for name, path in paths.items() if path.exists()}
+
+
 def name_place(settings: Settings, case: UseCase) -> str:
     """The values by which a verb shows the same again: `USE_CASE=flight_delay ENV=dev OF=prod`."""
     of = f" OF={settings.looks_at}" if settings.looks_at else ""

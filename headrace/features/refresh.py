@@ -9,7 +9,6 @@ import polars as pl
 from headrace.decisions import Decision, blocked, decide_all, passed
 from headrace.features.materialize import build_features, build_spine
 from headrace.features.online import publish
-from headrace.features.views import FeatureSet
 from headrace.lake import tables
 from headrace.lake.batches import build_batch_id, format_instant
 from headrace.lake.contracts import load_contract
@@ -50,21 +49,15 @@ def publish_online(settings: Settings, case: UseCase, *, as_of: datetime) -> Non
 
 def read_inputs(settings: Settings, case: UseCase, *, known_by: datetime, nouns: Iterable[str] | None = None) -> dict[str, pl.DataFrame]:
     """Silver rows of the use case by noun, those known at `known_by` (UTC) only; left out, every noun that its features read."""
-    wanted = set(nouns) if nouns is not None else feature_inputs(case.features)
+    wanted = set(nouns) if nouns is not None else case.features.inputs
     is_known = pl.col("known_at") <= known_by
     return {noun: tables.read(settings, case.table("silver", noun)).filter(is_known).collect() for noun in sorted(wanted)}
 
 
-def feature_inputs(features: FeatureSet) -> set[str]:
-    """Nouns of all silver tables that a feature set reads."""
-    return {*features.spine_inputs, *(noun for view in features.views for noun in view.inputs)}
-
-
 def decide_freshness(settings: Settings, case: UseCase, *, as_of: datetime) -> Decision:
     """Block when a silver table that features read is older at `as_of` (UTC) than its contract allows, or empty."""
-    return decide_all(
-        FRESHNESS_GATE, [_decide_table_freshness(settings, case.table("silver", noun), as_of=as_of) for noun in sorted(feature_inputs(case.features))]
-    )
+    read = [case.table("silver", noun) for noun in case.features.inputs]
+    return decide_all(FRESHNESS_GATE, [_decide_table_freshness(settings, table, as_of=as_of) for table in read])
 
 
 def _decide_table_freshness(settings: Settings, table: str, *, as_of: datetime) -> Decision:

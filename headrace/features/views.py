@@ -82,3 +82,8 @@ class FeatureSet:
     def names(self) -> tuple[str, ...]:
         """Every feature, in the order models see them."""
         return (*self.on_demand_features, *(feature for view in self.views for feature in view.features))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Nouns of all silver tables that the features read, sorted."""
+        return tuple(sorted({*self.spine_inputs, *(noun for view in self.views for noun in view.inputs)}))

@@ -51,14 +51,18 @@ class _Strict(BaseModel):
 class Column(_Strict):
     """One column's promise. `allowed` and `range` become row-level expectations, as `nullable: false` does."""
 
-    type: Literal["string", "int64", "float64", "bool", "date", "timestamp"]
-    description: str = Field(min_length=1)
+    type: Literal["string", "int64", "float64", "bool", "date", "timestamp"] = Field(
+        description="Type of its values; a timestamp is an instant in UTC, to the microsecond."
+    )
+    description: str = Field(min_length=1, description="What it means, in a sentence; the catalog and the pages show it.")
     unit: str | None = Field(default=None, description="Unit of a quantity (`km`, `minutes`, `fraction`); null for names and flags.")
-    nullable: bool
+    nullable: bool = Field(description="Whether a value may be missing; where it may not, a row without one breaks the contract.")
     allowed: tuple[str | int, ...] | None = Field(default=None, min_length=1, description="Closed list of values; null is judged by `nullable`.")
     range: tuple[float | None, float | None] | None = Field(default=None, description="Least and greatest value, both included; null is open.")
     severity: Severity = Field(default="critical", description="`critical` sends the row to quarantine, `warning` only counts it.")
-    pii: Literal["none", "direct", "indirect"] = "none"
+    pii: Literal["none", "direct", "indirect"] = Field(
+        default="none", description="Personal data: `direct` names a person, `indirect` helps to find one. The catalog shows no value of either."
+    )
 
     @model_validator(mode="after")
     def _can_be_met(self) -> "Column":
@@ -75,20 +79,20 @@ class Expectation(_Strict):
     """An expectation in Great Expectations' own words, for what columns cannot say."""
 
     name: str = Field(pattern="^[a-z][a-z0-9_]*$", description="The claim, as quarantined rows and metrics name it: `arrives_after_departure`.")
-    type: str
+    type: str = Field(description="Its name in Great Expectations: `expect_column_values_to_match_regex`.")
     level: Level = Field(
         description="`row`: breaking rows are quarantined. `table`: breaking it stops the batch. "
         "`day`: as `table`, about one row per UTC day of the event time, with the columns `date` and `row_count`."
     )
-    severity: Severity
-    description: str = Field(min_length=1)
-    kwargs: Mapping[str, Any]
+    severity: Severity = Field(description="`critical` rejects the rows or stops the batch, `warning` only counts.")
+    description: str = Field(min_length=1, description="What is claimed and why, in a sentence; the quality page shows it.")
+    kwargs: Mapping[str, Any] = Field(description="Its arguments in Great Expectations' words; columns that they name must exist.")
 
 
 class Key(_Strict):
     """What identifies a row, and what happens when the same key comes again."""
 
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: tuple[str, ...] = Field(min_length=1, description="Columns that together identify a row.")
     on_repeat: Literal["reject", "update"] = Field(
         description="`reject`: the first known row stays, repeats go to quarantine (events, whose past must not change). "
         "`update`: the newer row replaces the older (reference data)."
@@ -100,20 +104,22 @@ class Contract(_Strict):
 
     table: str = Field(description="`layer.noun`; also the file's name.")
     version: int = Field(ge=1, description="Raised with every change. A new nullable column is accepted, every other change is refused.")
-    description: str = Field(min_length=1)
+    description: str = Field(min_length=1, description="What the table holds, in a sentence or two.")
     grain: str = Field(min_length=1, description="What one row is.")
-    owner: str = Field(min_length=1)
-    columns: Mapping[str, Column] = Field(min_length=1)
-    key: Key | None
+    owner: str = Field(min_length=1, description="Who answers for it: an address or a team.")
+    columns: Mapping[str, Column] = Field(
+        min_length=1, description="Name of each column -> its promise. What the platform adds to bronze and silver rows is not listed."
+    )
+    key: Key | None = Field(description="What identifies a row; null: rows are events of their own, and repeats are kept.")
     event_time: str | None = Field(description="Column of the instant that the row is about.")
     known_time: str | None = Field(description="Column of the instant at which the row became known.")
     freshness_hours: float | None = Field(description="Greatest age of the newest row when it is used; null: never stale.")
-    retention_days: int = Field(ge=1)
+    retention_days: int = Field(ge=1, description="How long a row is to be kept. It is stated here; nothing deletes older rows yet.")
     subject_key: str | None = Field(description="Column that identifies a person, for erasure; null: no personal data.")
     tolerance_fraction: float = Field(ge=0, le=1, description="Greatest share of rejected rows in a batch that passes.")
     allow_empty: bool = Field(default=False, description="Whether a batch without rows passes; left out, it blocks.")
     volatile: tuple[str, ...] = Field(description="Columns that differ between two equal runs: clock readings, durations, ids of other systems.")
-    expectations: tuple[Expectation, ...]
+    expectations: tuple[Expectation, ...] = Field(description="What is expected beyond what columns and key say; may be an empty list.")
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Contract":
@@ -181,6 +187,8 @@ def build_rejected_contract(parent: Contract) -> Contract:
         "description": f"Rows that {parent.table} refused, kept and counted.",
         "columns": columns,
         "key": None,
+        # A feed that breaks nothing for a year leaves no row here, and is not late for it.
+        "freshness_hours": None,
         "tolerance_fraction": 1.0,
         "allow_empty": True,
         "expectations": (),

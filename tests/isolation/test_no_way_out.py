@@ -99,7 +99,7 @@ AT_HOME: dict[str, Callable[[Settings, str], object]] = {
 # These are handed a folder; who hands it, and that it lies at home, is what the laws below are about.
 HANDED_A_FOLDER = {
     "console.figures.write_figures": "a person names the file, on the command line",
-    "console.pages.write_page": "story_path, quality_path, runs_path",
+    "console.pages.write_page": "story_path, quality_path, runs_path, catalog_path",
     "features.online.publish": "refresh.publish_online, from online_root",
     "models.candidate.write_candidate": "training.build_candidate",
     "models.candidate.write_json": "training.build_candidate",
@@ -225,7 +225,7 @@ def test_whatever_a_use_case_is_called_it_is_refused_or_writes_at_home(text):
     except UseCaseError:
         return
     home = DEV.environment_home
-    for path in (pages.story_path(DEV, case), pages.quality_path(DEV, case), pages.runs_path(DEV, case)):
+    for path in (pages.story_path(DEV, case), pages.quality_path(DEV, case), pages.runs_path(DEV, case), pages.catalog_path(DEV, case.name)):
         assert path.parent == home
     assert (DEV.online_root / case.name).parent == home / "online"
     assert versions.model_name(DEV, case) == f"dev.{text}"
