@@ -30,6 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 PYTHON := .venv/bin/python
 RUN := .venv/.installed-run
+EXPLORE := .venv/.installed-explore
 DEV := .venv/.installed-dev
 
 # Ends with the verb's own exit code as a line, because make itself always leaves with 2.
@@ -39,12 +40,14 @@ flow = $(PYTHON) -m flows $@ --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"
 one_use_case = $(if $(named_use_case),--use-case "$$USE_CASE")
 answer = $(PYTHON) -m flows $@ --use-case "$$USE_CASE" --version "$$VERSION" --by "$$BY" --reason "$$REASON" $${EVIDENCE:+--evidence "$$EVIDENCE"} $(ended)
 operate = $(PYTHON) -m operations $@ $(1) $(ended)
+explore = $(PYTHON) -m tools.explore $(1) --use-case "$$USE_CASE" $${OF:+--of "$$OF"} $(ended)
 look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE" $${OF:+--of "$$OF"}
 need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(name)=, for example: $(2)' >&2; exit 2; };)
 
-.PHONY: help run use-case page quality runs catalog summary tables results up down status ingest refine featurize train promote score monitor \
-	retrain lifecycle approve reject withdraw rollback verify serve drain ui-mlflow ui-prefect reset deploy diff undeploy release s3 \
-	test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases install verdict drills workflows secrets audit \
+.PHONY: help run use-case page quality runs catalog summary tables results explore explore-page up down status ingest refine featurize \
+	train promote score monitor retrain lifecycle approve reject withdraw rollback verify serve drain ui-mlflow ui-prefect reset deploy diff \
+	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases install verdict \
+	drills workflows secrets audit \
 	verify-from-scratch post-verdict backup restore
 
 ##@ Start here
@@ -177,6 +180,12 @@ tables: $(RUN) ## Every table of the environment, its rows and version
 results: $(RUN) ## Write the monthly figures to docs/results.md
 	@$(look) --write docs/results.md
 
+explore: $(EXPLORE) ## Open a notebook on the lake, read only, yours to change: profile, labels, drift, SQL; on 127.0.0.1:2718, until Ctrl-C (PORT=)
+	@$(call explore,notebook --port "$${PORT:-2718}")
+
+explore-page: $(EXPLORE) ## Run that notebook without a server and write what it shows as a page, and say where it is
+	@$(call explore,page)
+
 ui-mlflow: $(RUN) ## MLflow's pages on 127.0.0.1:5001, until Ctrl-C (PORT=)
 	@$(PYTHON) -m tools.ui mlflow --port "$${PORT:-5001}" $(ended)
 
@@ -257,6 +266,9 @@ install: $(DEV) ## Only install
 # One .venv for everything; what `make run` does not need comes with the first verb that does.
 $(RUN): pyproject.toml constraints.txt tools/install
 	@tools/install run
+
+$(EXPLORE): pyproject.toml constraints.txt tools/install
+	@tools/install explore
 
 $(DEV): pyproject.toml constraints.txt tools/install
 	@tools/install dev

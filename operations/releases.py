@@ -149,9 +149,10 @@ def _install(building: Path, folder: Path, *, say: Say) -> None:
 
 
 def list_packages(folder: Path) -> list[str]:
-    """Pinned packages of a clone, without the tools of its developers that nothing else needs."""
+    """Pinned packages of a clone, without those that only people use (tests, the notebook) and nothing else needs."""
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    tools = {_find_name(text) for text in project["optional-dependencies"]["dev"]} - {_find_name(text) for text in project["dependencies"]}
+    extras = {_find_name(text) for extra in project["optional-dependencies"].values() for text in extra}
+    tools = extras - {_find_name(text) for text in project["dependencies"]}
     # What a package asks for only with an extra is no need of it.
     asked = [
         text for found in metadata.distributions() if _find_name(found.name) not in tools for text in found.requires or [] if "extra ==" not in text

@@ -10,7 +10,7 @@ from typing import Any
 
 from headrace.settings import ROOT
 
-OUR_PACKAGES = ("headrace", "flows", "tasks", "use_cases", "operations", "benchmarks", "tests", "tools")
+OUR_PACKAGES = ("headrace", "flows", "tasks", "use_cases", "operations", "benchmarks", "tests", "tools", "notebooks")
 
 
 @lru_cache(maxsize=1)

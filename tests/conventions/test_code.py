@@ -35,7 +35,7 @@ def test_no_function_has_more_than_60_lines():
 
 
 def test_every_module_of_the_product_says_what_it_is():
-    modules = python_files("headrace", "flows", "tasks", "use_cases", "operations", "tools", "benchmarks")
+    modules = python_files("headrace", "flows", "tasks", "use_cases", "operations", "tools", "benchmarks", "notebooks")
     assert [str(path) for path in modules if read(path).strip() and not ast.get_docstring(parse(path))] == []
 
 

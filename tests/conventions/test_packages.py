@@ -14,7 +14,9 @@ from headrace.settings import ROOT
 from tests.conventions.repository import OUR_PACKAGES, parse, project, python_files, read
 
 RUNTIME = [Requirement(text) for text in project()["project"]["dependencies"]]
+EXPLORE = [Requirement(text) for text in project()["project"]["optional-dependencies"]["explore"]]
 DEV = [Requirement(text) for text in project()["project"]["optional-dependencies"]["dev"]]
+ALL = RUNTIME + EXPLORE + DEV
 
 
 def pins() -> dict[str, Requirement]:
@@ -46,13 +48,17 @@ def test_what_the_product_imports_it_declares():
 
 
 def test_what_the_tests_import_is_declared():
-    assert undeclared(imported("tests", "benchmarks", "tools"), RUNTIME + DEV) == []
+    assert undeclared(imported("tests", "benchmarks", "tools"), ALL) == []
+
+
+def test_what_the_notebook_imports_is_declared():
+    assert undeclared(imported("notebooks"), RUNTIME + EXPLORE) == []
 
 
 def test_every_package_is_pinned_to_one_version_that_the_project_allows():
     pinned = pins()
     assert [str(pin) for pin in pinned.values() if not re.fullmatch(r"==[0-9][^*,]*", str(pin.specifier))] == []
-    for requirement in RUNTIME + DEV:
+    for requirement in ALL:
         version = str(pinned[canonicalize_name(requirement.name)].specifier).removeprefix("==")
         assert requirement.specifier.contains(version), requirement
 
@@ -65,9 +71,9 @@ def test_what_is_installed_is_what_is_pinned():
 
 def test_every_package_has_its_reason():
     text = read("docs/dependencies.md")
-    assert [requirement.name for requirement in RUNTIME + DEV if f"| `{requirement.name}` |" not in text] == []
+    assert [requirement.name for requirement in ALL if f"| `{requirement.name}` |" not in text] == []
     explained = set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE))
-    assert explained - {requirement.name for requirement in RUNTIME + DEV} == set()
+    assert explained - {requirement.name for requirement in ALL} == set()
 
 
 def workflows():

@@ -11,13 +11,17 @@ import pytest
 from headrace.console import __main__ as console
 from headrace.console import runs_page, summary
 from headrace.decisions import passed
+from headrace.errors import AccessError
+from headrace.explore.lake import open_lake
+from headrace.explore.query import answer_query
 from headrace.features import refresh
 from headrace.lake import ingestion, refinement, runs
 from headrace.lake.catalog import look_at
 from headrace.lake.runs import Step
 from headrace.registry import challengers, history, scoring, version_rows
-from headrace.settings import Settings, load_settings
+from headrace.settings import Settings, load_settings, within
 from tests.console.year import write_decisions, write_versions
+from tests.explore.small_lake import AIRLINES, write_airlines
 from tests.small_flights import small_flights
 
 pytestmark = pytest.mark.story
@@ -120,3 +124,15 @@ def test_dev_sees_prod_on_s3_with_a_key_that_may_only_read_it(server):
     assert [version["model_version"] for version in runs_page.list_versions(seen, CASE)] == [4, 3, 2, 1]
     assert "flight_delay in prod" in summary.summarize(seen, CASE)
     assert "v3" in runs_page.render_runs_page(seen, CASE)
+
+
+def test_dev_explores_prod_on_s3_with_a_key_that_may_only_read_it(server):
+    prod, dev = server.settings("prod", "explored"), server.settings("dev", "explored")
+    write_airlines(prod)
+    with within(dev):
+        lake = open_lake(CASE.name, of="prod")
+    newest = lake.read_versions(AIRLINES)["version"][0]
+    assert [lake.read_rows(AIRLINES, version=version).row_count for version in (newest - 1, newest)] == [1, 2]
+    assert answer_query(f"SELECT COUNT(*) FROM {AIRLINES}", lake.read, lake.read_schemas()).item() == 2
+    with pytest.raises(AccessError, match="cannot be written by a process of dev that looks at prod"):
+        write_airlines(lake.settings)
