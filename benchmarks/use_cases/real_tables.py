@@ -64,7 +64,9 @@ def nox() -> pl.DataFrame:
     hours that could be told, so whole days are exported.
     """
     rows = read_packaged("robustbase/NOxEmissions")
-    whole = rows.with_columns(pl.int_range(pl.len()).over("julday").alias("hour"), pl.len().over("julday").alias("hours")).filter(pl.col("hours") == 24)
+    whole = rows.with_columns(pl.int_range(pl.len()).over("julday").alias("hour"), pl.len().over("julday").alias("hours")).filter(
+        pl.col("hours") == 24
+    )
     at = pl.datetime(1993, 1, 1) + pl.duration(days=pl.col("julday") - 1, hours=pl.col("hour"))
     return whole.select(pl.lit("A1").alias("station"), at.dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias("at"), "LNOx", "LNOxEm", "sqrtWS")
 

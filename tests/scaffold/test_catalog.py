@@ -4,8 +4,9 @@ import subprocess
 
 import pytest
 
-from tests.scaffold.real_tables import bundesliga
-from tests.scaffold.test_running import ASKED, Clone
+from benchmarks.use_cases.clone import Clone
+from benchmarks.use_cases.real_tables import bundesliga
+from tests.scaffold.test_running import ASKED
 
 pytestmark = pytest.mark.story
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.story
 def clone(tmp_path_factory):
     made = Clone(tmp_path_factory.mktemp("catalogued"))
     bundesliga().write_csv(made.folder / "matches.csv")
-    made.type("headrace.scaffold", *(part for pair in ASKED.items() for part in pair), "--from", "matches.csv")
+    made.make_use_case(made.folder / "matches.csv", ASKED)
     subprocess.run(["git", "init", "-q"], cwd=made.folder, check=True)
     subprocess.run(["git", "add", "use_cases/flight_delay"], cwd=made.folder, check=True)
     return made
