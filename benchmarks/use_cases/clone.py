@@ -16,8 +16,14 @@ _OURS = ("HEADRACE_", "PREFECT_", "MLFLOW_")
 class Clone:
     """The files that git has or would have, copied; nothing that is typed there reaches this one."""
 
-    def __init__(self, folder: Path) -> None:
-        """Copy the files."""
+    def __init__(self, folder: Path, *, threads: int | None = None) -> None:
+        """Copy the files.
+
+        Args:
+            folder: Where clone and home go.
+            threads: Threads of one fit there; None: as the machine has.
+        """
+        self._threads = {} if threads is None else {"HEADRACE_THREADS": str(threads)}
         self.folder, self.home = folder / "clone", folder / "home"
         listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
         for path in filter(None, listed.stdout.split("\0")):
@@ -38,7 +44,7 @@ class Clone:
             AssertionError: It ended with another code.
         """
         variables = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-        variables |= {"HEADRACE_ENV": "dev", "HEADRACE_HOME": str(self.home)}
+        variables |= {"HEADRACE_ENV": "dev", "HEADRACE_HOME": str(self.home), **self._threads}
         command = [sys.executable, "-m", *arguments]
         done = subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=900, check=False)
         assert done.returncode == code, done.stdout + done.stderr

@@ -17,7 +17,7 @@ from headrace.settings import ROOT, load_settings
 from tests.explore.small_lake import CASE, PERSON, REASON, fill, snapshot, write_airlines
 from tools import explore
 
-pytestmark = pytest.mark.story
+pytestmark = pytest.mark.long
 
 SECTIONS = ["Profile of gold.flight_delay_features", "is_late over time", "is_late against carrier", "Drift: ", "SQL"]
 

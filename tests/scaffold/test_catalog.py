@@ -8,12 +8,12 @@ from benchmarks.use_cases.clone import Clone
 from benchmarks.use_cases.real_tables import bundesliga
 from tests.scaffold.test_running import ASKED
 
-pytestmark = pytest.mark.story
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    made = Clone(tmp_path_factory.mktemp("catalogued"))
+    made = Clone(tmp_path_factory.mktemp("catalogued"), threads=1)
     bundesliga().write_csv(made.folder / "matches.csv")
     made.make_use_case(made.folder / "matches.csv", ASKED)
     subprocess.run(["git", "init", "-q"], cwd=made.folder, check=True)

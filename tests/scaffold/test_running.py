@@ -14,7 +14,7 @@ ASKED = {"name": "bundesliga", "label": "home wins", "time": "Date", "key": "mat
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    made = Clone(tmp_path_factory.mktemp("scaffolded"))
+    made = Clone(tmp_path_factory.mktemp("scaffolded"), threads=1)
     bundesliga().write_csv(made.folder / "matches.csv")
     said = made.make_use_case(made.folder / "matches.csv", ASKED)
     assert "written       13 files" in said
