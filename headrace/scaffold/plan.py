@@ -9,18 +9,16 @@ from pathlib import Path
 import polars as pl
 
 from headrace.errors import UseCaseError
+from headrace.scaffold.columns import check_time, count_repeated, find_column, show_names
 from headrace.scaffold.forecast import FORECAST_ID, TARGET_AT, Forecast, choose_forecast, describe_features, shape_forecasts
 from headrace.scaffold.labels import Target, choose_target
 from headrace.scaffold.personal import find_personal
 from headrace.scaffold.placing import NONE, PLACED_AT, ROW_ID, number_rows, place_at_random
-from headrace.scaffold.reading import INSTANT, Table, show_name
+from headrace.scaffold.reading import Table, show_name
 from headrace.scaffold.roles import Feature, Roles, feature_values, find_forecast_roles, find_roles
 from headrace.scaffold.together import SUSPICIOUS_AUC, measure_together
 from headrace.scaffold.windows import Windows, choose_windows
 from headrace.use_case import NAME
-
-# Share of rows that may lack an instant, or repeat a key: the odd ones of an export. With more, the column is not what it is said to be.
-_MOST_ODD = 0.01
 
 # A column that tells less than this alone (ROC AUC) makes no rule of thumb.
 _LEAST_TELLING = 0.52
@@ -31,14 +29,8 @@ _STEADY_SHARE = 0.9
 # Rows before the windows that judge and tune, and rows in the one that judges: fewer make no model and no comparison.
 _LEAST_TRAINED, _LEAST_JUDGED = 100, 50
 
-# Years that an instant may lie in; others are stand-ins for "unknown" (9999-12-31) or were written with two digits.
-_YEARS = (1800, 2200)
-
 # A name is part of lines, paths and table names.
 _LONGEST_NAME = 30
-
-# Names shown in a sentence.
-_MOST_SHOWN = 20
 
 OWNER_CHECK = "Owner to fill in: to-review@example.org stands in every contract and in __init__.py."
 
@@ -123,53 +115,72 @@ def build_plan(question: Question, table: Table) -> Plan:
         UseCaseError: A column is not there or cannot be what it is said to be, or there are too few rows; the sentence says what would do.
     """
     check_name(question.name)
-    label, group = _find(table, "LABEL", question.label), _find(table, "GROUP", question.group) if question.group else None
+    label, group = find_column(table, "LABEL", question.label), find_column(table, "GROUP", question.group) if question.group else None
     if question.kind == "forecast":
         return _plan_forecast(question, table, label=label)
     table, key = _name_rows(table, question)
     table, time = _name_instants(table, question, key=key, group=group)
     timed, target = _check_columns(table, question, label=label, time=time, key=key)
-    repeated = _count_repeated(timed, key)
+    repeated = count_repeated(timed, key)
+    spans = _choose_spans(timed.rows, target, time=time)
     roles = find_roles(timed, target, key=key, time=time, group=group)
     if not roles.features:
-        reasons = _show([f"{name}: {why}" for name, why in roles.left_out.items()], by="; ")
+        reasons = show_names([f"{name}: {why}" for name, why in roles.left_out.items()], by="; ")
         raise UseCaseError(f"no column is left that could predict {label}: {reasons or 'the table has LABEL, TIME and KEY only'}")
     baseline = _choose_baseline(timed.rows, roles.features, time=time)
     checks = [*_check_together(timed.rows, roles), *_list_checks(timed, roles, repeated=repeated)]
-    return _complete(question, timed, roles, landed=timed, landed_roles=roles, landed_key=(key,), baseline=baseline, checks=checks)
+    return _complete(question, timed, roles, spans, landed=timed, landed_roles=roles, landed_key=(key,), baseline=baseline, checks=checks)
 
 
 def _plan_forecast(question: Question, table: Table, *, label: str) -> Plan:
     """A forecast of one value per KEY and TIME."""
     if NONE in (question.time, question.key) or question.group:
         raise UseCaseError("KIND=forecast needs TIME, the column of the days, and KEY, the column of what the values belong to; it knows no GROUP")
-    time, entity = _find(table, "TIME", question.time), _find(table, "KEY", question.key)
+    time, entity = find_column(table, "TIME", question.time), find_column(table, "KEY", question.key)
     timed, target = _check_columns(table, question, label=label, time=time, key=entity)
     if timed.rows.schema[entity] not in (pl.String, pl.Int64) or timed.rows[entity].has_nulls():
         raise UseCaseError(f"KEY={entity} is {timed.rows.schema[entity]} or empty in some rows; what values belong to is a text or a whole number")
     forecast = choose_forecast(timed, entity=entity, time=time, label=label)
     shaped = shape_forecasts(timed, forecast)
+    spans = _choose_spans(shaped.rows, target, time=TARGET_AT)
     roles = find_forecast_roles(shaped, target, describe_features(forecast), entity=entity, key=FORECAST_ID, time=TARGET_AT)
     landed_roles = replace(roles, key=entity, time=time, personal=[name for name in find_personal(timed.rows) if name not in (label, time, entity)])
     known = f"A value is taken to be known at {time}: if it is reported later, set KNOWN_AFTER in label.py."
     units = f"Units to fill in, in data_contracts/*/silver*.yaml and gold*.yaml: {', '.join([label, *forecast.covariates][:8])}."
     checks = [*timed.notes, known, units, OWNER_CHECK]
     landed = {"landed": timed, "landed_roles": landed_roles, "landed_key": (entity, time)}
-    return _complete(question, shaped, roles, **landed, baseline={forecast.before: None}, checks=checks, forecast=forecast)
+    return _complete(question, shaped, roles, spans, **landed, baseline={forecast.before: None}, checks=checks, forecast=forecast)
 
 
 def _check_columns(table: Table, question: Question, *, label: str, time: str, key: str) -> tuple[Table, Target]:
     """The table with instants, and what its label asks."""
     if len({label, time, key}) < 3:
         raise UseCaseError("LABEL, TIME and KEY must be three columns; one was named twice")
-    timed = _check_time(table, time)
+    timed = check_time(table, time)
     return timed, choose_target(timed, label=label, kind=question.kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Spans:
+    """Windows, and how many labelled rows the first tick knows, and judges on."""
+
+    windows: Windows
+    first_count: int
+    judged_count: int
+
+
+def _choose_spans(rows: pl.DataFrame, target: Target, *, time: str) -> _Spans:
+    labelled = rows.filter(pl.col(target.column).is_not_null())
+    windows = choose_windows(labelled[time])
+    judged = _check_windows(labelled, windows, target, time=time)
+    return _Spans(windows=windows, first_count=labelled.filter(pl.col(time) < windows.ticks[0]).height, judged_count=judged)
 
 
 def _complete(
     question: Question,
     table: Table,
     roles: Roles,
+    spans: _Spans,
     *,
     landed: Table,
     landed_roles: Roles,
@@ -179,10 +190,7 @@ def _complete(
     forecast: Forecast | None = None,
 ) -> Plan:
     """Windows and bars, by the number of rows."""
-    labelled = table.rows.filter(pl.col(roles.label).is_not_null())
-    windows = choose_windows(labelled[roles.time])
-    judged = _check_windows(labelled, windows, roles.target, time=roles.time)
-    first = labelled.filter(pl.col(roles.time) < windows.ticks[0]).height
+    first, judged = spans.first_count, spans.judged_count
     return Plan(
         name=question.name,
         title=roles.target.title,
@@ -195,7 +203,7 @@ def _complete(
         landed_roles=landed_roles,
         landed_key=landed_key,
         forecast=forecast,
-        windows=windows,
+        windows=spans.windows,
         slices=[one.name for one in roles.features if one.kind == "category" and table.rows[one.column].n_unique() <= _MOST_SLICES][:2],
         baseline=baseline,
         min_training_rows=max(100, first * 3 // 10),
@@ -208,7 +216,7 @@ def _complete(
 def _name_rows(table: Table, question: Question) -> tuple[Table, str]:
     """The table and its key."""
     if question.key != NONE:
-        return table, _find(table, "KEY", question.key)
+        return table, find_column(table, "KEY", question.key)
     _check_unused(table, ROW_ID)
     return number_rows(table), ROW_ID
 
@@ -220,25 +228,12 @@ def _name_instants(table: Table, question: Question, *, key: str, group: str | N
         return place_at_random(table, group=group or key), PLACED_AT
     if group is not None:
         raise UseCaseError(f"GROUP={group} is for tables without time (TIME={NONE}): where there is time, rows are split by it")
-    return table, _find(table, "TIME", question.time)
+    return table, find_column(table, "TIME", question.time)
 
 
 def _check_unused(table: Table, name: str) -> None:
     if name in table.rows.columns:
         raise UseCaseError(f"the table has a column {name}, which would be made here; rename it, or name it as KEY or TIME")
-
-
-def _find(table: Table, what: str, name: str) -> str:
-    found = table.find(name)
-    if found is None:
-        raise UseCaseError(f"{what}={name} is no column of the table; it has {_show([show_name(old) for old in table.names.values()])}")
-    return found
-
-
-def _show(names: Sequence[str], *, by: str = ", ") -> str:
-    """Names in a sentence; the first of them where they are many."""
-    more = f"{by}and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
-    return by.join(names[:_MOST_SHOWN]) + more
 
 
 def check_name(name: str) -> None:
@@ -258,33 +253,6 @@ def check_name(name: str) -> None:
         )
 
 
-def _check_time(table: Table, time: str) -> Table:
-    """The table with instants in its time column."""
-    column = table.rows[time]
-    if column.dtype == pl.Int64 and (column.drop_nulls().is_between(1000, 9999)).all():
-        raise UseCaseError(f"TIME={time} holds years; a row needs a date or an instant: write one, for example 2013-07-01")
-    if column.dtype not in (pl.Date, INSTANT):
-        came = "text of no one format" if column.dtype == pl.String else column.dtype
-        raise UseCaseError(f"TIME={time} is {came}, expected dates or instants such as 2026-05-31 or 2026-05-31T10:00:00Z; {_offer_times(table)}")
-    if column.null_count() > _MOST_ODD * column.len():
-        raise UseCaseError(
-            f"TIME={time} is empty in {column.null_count()} of {column.len()} rows; a row without an instant cannot be placed: fill or remove them"
-        )
-    odd = column.len() - column.null_count() - int(column.dt.year().is_between(*_YEARS).sum())
-    if odd:
-        raise UseCaseError(
-            f"TIME={time} lies before {_YEARS[0]} or after {_YEARS[1]} in {odd} rows; empty such values, or write the year with four digits"
-        )
-    rows = table.rows.filter(pl.col(time).is_not_null()).with_columns(pl.col(time).cast(INSTANT))
-    notes = [*table.notes, *([f"{column.null_count()} rows without {time} are left out: they cannot be placed."] if column.null_count() else [])]
-    return Table(rows=rows, names=table.names, notes=notes)
-
-
-def _offer_times(table: Table) -> str:
-    times = [name for name, kind in table.rows.schema.items() if kind in (pl.Date, INSTANT)]
-    return f"columns that are: {_show(times)}" if times else "no column of the table is"
-
-
 def _check_windows(labelled: pl.DataFrame, windows: Windows, target: Target, *, time: str) -> int:
     """How many labelled rows judge the first model; refuses a table whose instants cannot be divided into windows."""
     start = windows.ticks[0] - windows.holdout
@@ -301,29 +269,6 @@ def _check_windows(labelled: pl.DataFrame, windows: Windows, target: Target, *, 
             "the rarer value is too rare, or came up later: deliver more rows with it, or rows of another time"
         )
     return judged.height
-
-
-def _count_repeated(table: Table, key: str) -> int:
-    column = table.rows[key]
-    if column.dtype not in (pl.String, pl.Int64):
-        raise UseCaseError(f"KEY={key} is {column.dtype}; a key is text or a whole number: {_offer_keys(table)}")
-    if column.null_count():
-        raise UseCaseError(
-            f"KEY={key} is empty in {column.null_count()} of {column.len()} rows; fill it in or remove those rows; {_offer_keys(table)}"
-        )
-    repeated = column.len() - column.n_unique()
-    if repeated > _MOST_ODD * column.len():
-        raise UseCaseError(f"KEY={key} repeats in {repeated:,} of {column.len():,} rows, so it does not identify them; {_offer_keys(table)}")
-    return repeated
-
-
-def _offer_keys(table: Table) -> str:
-    unique = [
-        name
-        for name, kind in table.rows.schema.items()
-        if kind in (pl.String, pl.Int64) and not table.rows[name].has_nulls() and table.rows[name].n_unique() == table.rows.height
-    ]
-    return f"columns without a repeated value: {_show(unique)}" if unique else "no column is without a repeated value: number the rows in the export"
 
 
 def _name_feed(question: Question) -> str:

@@ -89,11 +89,17 @@ class Load(threading.Thread):
 
 
 def under_load(server: Server, *, seconds: float, end: int) -> list[str]:
-    """Ask from six threads, signal the server in the middle of it, and return the ids of all rows that were answered."""
+    """Ask from six threads, signal the server in the middle of it, and return the ids of all rows that were answered.
+
+    The signal comes after some seconds and some answers: beside other work the first answer may take longer.
+    """
     callers = [Load(server.url, f"caller{number}-{time.monotonic_ns()}") for number in range(6)]
     for caller in callers:
         caller.start()
     time.sleep(seconds)
+    deadline = time.monotonic() + 30
+    while sum(len(caller.answered) for caller in callers) < 30 and time.monotonic() < deadline:
+        time.sleep(0.02)
     server.process.send_signal(end)
     server.process.wait(timeout=30)
     for caller in callers:
