@@ -21,7 +21,7 @@ LIFECYCLE = ["lifecycle", "--use-case", "flight_delay"]
 
 # Writes after which each run dies. The next goes on where it was cut off, so together they reach bronze, silver and its verdicts,
 # the registry, the promotion and the ticks after it.
-KILLED_AFTER = (3, 9, 14, 6, 25)
+KILLED_AFTER = (3, 23, 6, 25)
 
 
 @dataclass(frozen=True)

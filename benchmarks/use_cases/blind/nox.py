@@ -67,7 +67,8 @@ def fit_predict(learned: pl.DataFrame, judged: pl.DataFrame) -> tuple[np.ndarray
 
     NOx of the next hour is mostly NOx of this hour, so the trees learn the change only: it depends on how traffic usually moves
     from this hour to the next (same step yesterday and in past weeks), on wind, and on how far NOx lies from its usual level
-    for the traffic. All features come from the row's own `at` or before. Random split points (extra trees) did best on past folds, as much here is noise.
+    for the traffic. All features come from the row's own `at` or before. Random split points (extra trees) did best on past folds,
+    as much here is noise.
     """
     known = ["station", "at", "lnox", "lnox_em", "sqrt_ws"]
     series = _history(pl.concat([learned.select(known), judged.select(known)]).unique(["station", "at"], keep="first", maintain_order=True))

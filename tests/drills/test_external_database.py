@@ -3,7 +3,6 @@
 import shutil
 
 import psycopg
-import pytest
 from psycopg import sql
 
 from operations import dumps, postgres, processes
@@ -13,8 +12,6 @@ from operations.restore import restore_backup
 from operations.status import read_rows
 from operations.up import start_environment
 from tests.operations.environment import configure, deploy_file, new_home, read_state, start_run, wait_for_state
-
-pytestmark = pytest.mark.long
 
 FLOW = """
 from prefect import flow
