@@ -93,7 +93,7 @@ def _describe_drift(facts: Facts) -> str:
     words = {"season": "the season", "training": "the training rows"}
     shares = newest.group_by("view").agg(pl.col("is_drifted").sum().alias("drifted_count"), pl.len().alias("row_count")).sort("view")
     listed = ", ".join(f"{drifted} of {count} features unlike {words[view]}" for view, drifted, count in shares.rows())
-    return f"{listed} in the four weeks to {end:%Y-%m-%d}"
+    return f"{listed or 'no feature had enough values to compare'} in the four weeks to {end:%Y-%m-%d}"
 
 
 def _describe_time(facts: Facts) -> str:

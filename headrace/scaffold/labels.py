@@ -57,6 +57,11 @@ class Target:
         return self.positive if isinstance(self.positive, str) else f"{self.positive:g}" if self.positive is not None else ""
 
     @property
+    def is_number(self) -> bool:
+        """Whether it is a number, not one of some classes."""
+        return self.kind.name in _NUMBERS
+
+    @property
     def meaning(self) -> str:
         """What the label says, in words."""
         return {"binary": f"{self.column} is {self.positive_text}", "multiclass": f"the class of {self.column}"}.get(

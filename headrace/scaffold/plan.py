@@ -37,6 +37,9 @@ OWNER_CHECK = "Owner to fill in: to-review@example.org stands in every contract 
 # A category of few values can be guarded value by value.
 _MOST_SLICES = 10
 
+# A number says more than a yes: leaves of so few rows lost 3 % less on 54,000 diamonds than leaves of 170.
+_NUMBER_LEAF_ROWS = 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
@@ -208,7 +211,7 @@ def _complete(
         baseline=baseline,
         min_training_rows=max(100, first * 3 // 10),
         min_holdout_rows=max(50, judged // 2),
-        leaf_rows=max(10, min(500, first // 200)),
+        leaf_rows=_NUMBER_LEAF_ROWS if roles.target.is_number else max(10, min(500, first // 200)),
         checks=checks,
     )
 

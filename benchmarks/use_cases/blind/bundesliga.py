@@ -23,26 +23,23 @@ _PARAMETERS = {
 
 
 def _strengths(known: pl.DataFrame) -> pl.DataFrame:
-    """Rates every team by its results in `known`, relative to its season's share of home wins, newer matches counting more."""
+    """Rate every team by its results in `known`, relative to its season's share of home wins, newer matches counting more."""
     years_old = (known["date"].max() - known["date"]).dt.total_days() / 365.25
     surplus = known.with_columns(years_old.alias("age"), surplus=pl.col("home_wins") - pl.col("home_wins").mean().over("year"))
-    sides = pl.concat(
-        [
-            surplus.select(team="home_team", won="surplus", age="age", at_home=pl.lit(1.0)),
-            surplus.select(team="away_team", won=-pl.col("surplus"), age="age", at_home=pl.lit(-1.0)),
-        ]
-    )
+    hosts = surplus.select("age", team="home_team", won="surplus", at_home=pl.lit(1.0))
+    guests = surplus.select("age", team="away_team", won=-pl.col("surplus"), at_home=pl.lit(-1.0))
+    sides = pl.concat([hosts, guests])
     rates = {"absent": pl.col("age").min()}
     for index, half_life in enumerate(_HALF_LIVES):
         weight = 0.5 ** (pl.col("age") / half_life)
         rates[f"strength_{index}"] = (weight * pl.col("won")).sum() / (weight.sum() + _SHRINKAGE)
         rates[f"weight_{index}"] = weight.sum()
     rates["home_edge"] = (weight * pl.col("won") * pl.col("at_home")).sum() / (weight.sum() + 2 * _SHRINKAGE)
-    return sides.group_by("team").agg(**rates)
+    return sides.group_by("team", maintain_order=True).agg(**rates)
 
 
 def _features(known: pl.DataFrame, matches: pl.DataFrame) -> tuple[pl.DataFrame, float]:
-    """Describes `matches` as seen from the end of `known`, with the log odds of a home win lately."""
+    """Describe `matches` as seen from the end of `known`, with the log odds of a home win lately."""
     teams = _strengths(known)
     joined = matches
     for side in ("home", "away"):
@@ -58,12 +55,12 @@ def _features(known: pl.DataFrame, matches: pl.DataFrame) -> tuple[pl.DataFrame,
 
 
 def _direction(name: str) -> int:
-    """Tells how a feature may act: a stronger home team never lowers the odds, a stronger guest never raises them."""
+    """Tell how a feature may act: a stronger home team never lowers the odds, a stronger guest never raises them."""
     return 1 if name.startswith(("home_strength", "difference")) else -1 if name.startswith("away_strength") else 0
 
 
 def fit_predict(learned: pl.DataFrame, judged: pl.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Predicts the chance of a home win from strengths frozen at the end of the learned matches.
+    """Predict the chance of a home win from strengths frozen at the end of the learned matches.
 
     The judged matches lie up to a decade after the last known result. So the training rows are made alike: for many past
     moments, the matches after each are described by what was known then, and the horizon tells how stale that is. The share of

@@ -21,19 +21,18 @@ _PARAMETERS = {
     "min_data_in_leaf": 20,
     "feature_fraction": 0.3,
     "lambda_l2": 10.0,
-    **{"min_data_per_group": 20, "cat_smooth": 10.0},
-    "max_bin": 511,
+    **{"min_data_per_group": 20, "cat_smooth": 10.0, "max_bin": 511},
     **{"num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1},
 }
 
 
 def _levels(rows: pl.DataFrame) -> pl.DataFrame:
-    """Takes the four prices as whole cents, which undoes the noise of their storage as small floats."""
+    """Take the four prices as whole cents, which undoes the noise of their storage as small floats."""
     return rows.select(pl.col(f"price_{brand}").round(0).cast(pl.Int32).alias(brand) for brand in _BRANDS)
 
 
 def _offers(rows: pl.DataFrame) -> np.ndarray:
-    """Lays out prices as categories, then displays, advertisements, prices and all differences between prices."""
+    """Lay out prices as categories, then displays, advertisements, prices and all differences between prices."""
     levels = _levels(rows)
     gaps = levels.select((pl.col(one) - pl.col(other)).alias(f"{one}_{other}") for one, other in combinations(_BRANDS, 2))
     promoted = rows.select(pl.col("^(disp|feat)_.*$"))
@@ -41,7 +40,7 @@ def _offers(rows: pl.DataFrame) -> np.ndarray:
 
 
 def _counts(source: pl.DataFrame, asked: pl.DataFrame) -> np.ndarray:
-    """Tells how common each price, and each combination of prices, is among the learned purchases."""
+    """Tell how common each price, and each combination of prices, is among the learned purchases."""
     columns = []
     for key in _COUNTED:
         found = asked.select(key).join(source.group_by(key).agg(seen=pl.len()), on=key, how="left", maintain_order="left")
@@ -50,7 +49,7 @@ def _counts(source: pl.DataFrame, asked: pl.DataFrame) -> np.ndarray:
 
 
 def _shares(source: pl.DataFrame, asked: pl.DataFrame) -> np.ndarray:
-    """Tells what was bought at the same prices in `source`, drawn towards the overall shares where that is rare."""
+    """Tell what was bought at the same prices in `source`, drawn towards the overall shares where that is rare."""
     blocks = []
     for key in _KEYS:
         bought = source.group_by(key).agg(*(((pl.col("choice") == brand).sum()).alias(f"bought_{brand}") for brand in _BRANDS), seen=pl.len())
@@ -62,7 +61,7 @@ def _shares(source: pl.DataFrame, asked: pl.DataFrame) -> np.ndarray:
 
 
 def _cross_shares(source: pl.DataFrame, households: np.ndarray, seed: int) -> np.ndarray:
-    """Computes the shares of each learned row from other households only, as it will be for judged ones."""
+    """Compute the shares of each learned row from other households only, as it will be for judged ones."""
     shares = np.zeros((source.height, len(_KEYS) * len(_BRANDS)))
     for part in np.array_split(np.random.default_rng(seed).permutation(np.unique(households)), _PARTS):
         inside = np.isin(households, part)
@@ -71,7 +70,7 @@ def _cross_shares(source: pl.DataFrame, households: np.ndarray, seed: int) -> np
 
 
 def fit_predict(learned: pl.DataFrame, judged: pl.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Predicts the shares of the four brands for unseen households.
+    """Predict the shares of the four brands for unseen households.
 
     Prices tell more than economics would have it: the recorded price of the private label depends on which of its products was
     bought, so some price levels occur with one choice only. Hence prices also serve as categories, with how often each

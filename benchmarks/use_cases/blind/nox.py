@@ -24,7 +24,7 @@ _PARAMETERS = {
 
 
 def _history(rows: pl.DataFrame) -> pl.DataFrame:
-    """Adds features of each row's own past.
+    """Add features of each row's own past.
 
     The station skips whole days now and then, so lags are taken on a gapless hourly grid: a lag of 23 is then always the
     hour of the forecast one day before (missing where it was not measured), never just the 23rd row back.
@@ -63,12 +63,11 @@ def _history(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def fit_predict(learned: pl.DataFrame, judged: pl.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Predicts `next_lnox` as the present `lnox` plus a boosted change.
+    """Predict `next_lnox` as the present `lnox` plus a boosted change.
 
     NOx of the next hour is mostly NOx of this hour, so the trees learn the change only: it depends on how traffic usually moves
     from this hour to the next (same step yesterday and in past weeks), on wind, and on how far NOx lies from its usual level
-    for the traffic. All features come from the row's own `at` or before. Random split points (extra trees) did best on past folds,
-    as much here is noise.
+    for the traffic. All features come from the row's own `at` or before. Random split points (extra trees) did best on past folds.
     """
     known = ["station", "at", "lnox", "lnox_em", "sqrt_ws"]
     series = _history(pl.concat([learned.select(known), judged.select(known)]).unique(["station", "at"], keep="first", maintain_order=True))
