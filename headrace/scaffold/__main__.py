@@ -105,7 +105,7 @@ def _describe(plan: Plan, *, written: int, landed: Path, seconds: float) -> str:
     strongest = ", ".join(f"{one.name} {one.auc:.2f}" for one in roles.features[:4])
     rule = f"the {target.kind.words.rule} of {roles.label} per {' and '.join(plan.baseline)}"
     if plan.forecast:
-        rule = f"as it was before: {plan.forecast.before}"
+        rule = f"as it was before: {next(iter(plan.baseline))}"
     lines = [
         "",
         f"{plan.name}: {plan.title} {target.summary}",

@@ -59,7 +59,7 @@ class Forecast:
 
     @property
     def before(self) -> str:
-        """Feature: the value one season before the target, which is the rule to beat."""
+        """Feature: the value one season before the target."""
         return f"{self.label}_{self.season_name}"
 
     @property
@@ -136,6 +136,13 @@ def shape_forecasts(table: Table, forecast: Forecast) -> Table:
     return Table(rows=kept, names={name: name for name in kept.columns}, notes=table.notes)
 
 
+def choose_rule(shaped: Table, forecast: Forecast) -> str:
+    """The rule to beat: the latest value, or the one a season before the target, whichever came closer (mean squared error)."""
+    label = pl.col(forecast.label)
+    errors = shaped.rows.select((pl.col(name) - label).pow(2).mean().alias(name) for name in (forecast.before, forecast.latest)).row(0, named=True)
+    return min(errors, key=lambda name: math.inf if errors[name] is None else errors[name])
+
+
 def describe_features(forecast: Forecast) -> dict[str, str]:
     """Feature -> what it means."""
     label, step = forecast.label, forecast.step_name
@@ -145,7 +152,7 @@ def describe_features(forecast: Forecast) -> dict[str, str]:
         **({"target_hour": "Hour of the target (UTC)."} if forecast.horizon == HOUR else {}),
         "target_month": "Month of the target.",
         forecast.latest: f"Latest known {label}.",
-        forecast.before: f"Value of {label} {forecast.season_name.replace('_', ' ')} the target: the rule to beat.",
+        forecast.before: f"Value of {label} {forecast.season_name.replace('_', ' ')} the target.",
     }
     said |= {name: f"Mean of {label} in the {steps} {step} until the forecast." for name, steps in forecast.means.items()}
     return said | {f"{name}_latest": f"Latest known {name}." for name in forecast.covariates}

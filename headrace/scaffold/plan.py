@@ -10,7 +10,7 @@ import polars as pl
 
 from headrace.errors import UseCaseError
 from headrace.scaffold.columns import check_time, count_repeated, find_column, show_names
-from headrace.scaffold.forecast import FORECAST_ID, TARGET_AT, Forecast, choose_forecast, describe_features, shape_forecasts
+from headrace.scaffold.forecast import FORECAST_ID, TARGET_AT, Forecast, choose_forecast, choose_rule, describe_features, shape_forecasts
 from headrace.scaffold.labels import Target, choose_target
 from headrace.scaffold.personal import find_personal
 from headrace.scaffold.placing import NONE, PLACED_AT, ROW_ID, number_rows, place_at_random
@@ -152,7 +152,7 @@ def _plan_forecast(question: Question, table: Table, *, label: str) -> Plan:
     units = f"Units to fill in, in data_contracts/*/silver*.yaml and gold*.yaml: {', '.join([label, *forecast.covariates][:8])}."
     checks = [*timed.notes, known, units, OWNER_CHECK]
     landed = {"landed": timed, "landed_roles": landed_roles, "landed_key": (entity, time)}
-    return _complete(question, shaped, roles, spans, **landed, baseline={forecast.before: None}, checks=checks, forecast=forecast)
+    return _complete(question, shaped, roles, spans, **landed, baseline={choose_rule(shaped, forecast): None}, checks=checks, forecast=forecast)
 
 
 def _check_columns(table: Table, question: Question, *, label: str, time: str, key: str) -> tuple[Table, Target]:

@@ -82,10 +82,17 @@ def test_a_forecast_knows_nothing_of_its_day(made, tmp_path):
 def test_the_rule_is_the_value_of_the_same_weekday(made):
     row = made.table.rows.filter((pl.col("shop") == "north") & (pl.col("target_at") == START + timedelta(days=50))).row(0, named=True)
     value = dict(made.landed.rows.filter(pl.col("shop") == "north").select("day", "sales").rows())
+    # Sales follow the week, so a week ago is closer than yesterday.
     assert made.baseline == {"sales_a_week_before": None}
     assert row["sales_a_week_before"] == value[START + timedelta(days=43)]
     assert row["sales_latest"] == value[START + timedelta(days=49)]
     assert row["sales"] == value[START + timedelta(days=50)]
+
+
+def test_where_values_run_on_the_rule_is_the_latest(tmp_path):
+    walk = sales(step=timedelta(hours=1), steps=600).with_columns((pl.col("sales") - 100).cum_sum().over("shop").alias("sales"))
+    made = plan(tmp_path, walk)
+    assert made.baseline == {"sales_latest": None}
 
 
 def test_tables_are_keyed_by_what_and_when_and_forecasts_by_their_id(made, tmp_path):
