@@ -1,7 +1,8 @@
 """Forecast: a number per entity and day, known some days ahead. What regression does, against another rule.
 
 The rule to beat is a value that was known: the latest (the naive forecast), or that of the same weekday before (the seasonal naive
-forecast, Hyndman 2021); the policy's baseline names the feature that holds it. Judged as regression is; rows are split by time, and days are resampled whole.
+forecast, Hyndman 2021); the policy's baseline names the feature that holds it. Judged as regression is; rows are split by time, and
+days are resampled whole.
 """
 
 from dataclasses import replace
