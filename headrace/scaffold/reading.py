@@ -68,6 +68,11 @@ RESERVED = frozenset(
         "model_version",
         "model_id",
         "request_id",
+        "forecast_id",
+        "target_at",
+        "target_hour",
+        "target_weekday",
+        "target_month",
         *(column for kind in kinds.names() for column in kinds.load_kind(kind).columns),
     ]
 )

@@ -109,6 +109,11 @@ def test_tables_are_keyed_by_what_and_when_and_forecasts_by_their_id(made, tmp_p
     assert contracts["inference"].columns["predicted_value"].type == "float64"
 
 
+def test_a_column_that_is_called_as_one_of_ours_is_renamed(tmp_path):
+    made = plan(tmp_path, sales().rename({"visitors": "target_month"}))
+    assert "target_month_given_latest" in {one.name for one in made.roles.features}
+
+
 def test_hours_are_forecast_too(tmp_path):
     made = plan(tmp_path, sales(step=timedelta(hours=1), steps=600))
     assert made.forecast is not None
