@@ -120,6 +120,10 @@ def parse_candidate(content: Mapping[str, Any], origin: str) -> Candidate:
     Raises:
         CandidateError: It is of another format, or not complete.
     """
+    if content.get("format") == 1:
+        # Before there were kinds of task, every candidate was a binary classifier.
+        as_now: dict[str, Any] = {**content, "format": FORMAT, "kind": "binary", "outcomes": []}
+        return parse_candidate(as_now, origin)
     if content.get("format") != FORMAT:
         raise CandidateError(f"{origin} has format {content.get('format')!r}, this code reads {FORMAT}; load it with the commit that wrote it")
     expected = {field.name for field in fields(Candidate)}

@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 
 from headrace.errors import CandidateError
-from headrace.models.baseline import PRIOR_ROWS, fit_baseline, load_baseline
+from headrace.models.baseline import PRIOR_ROWS, fit_baseline, load_baseline, parse_baseline
 from headrace.models.candidate import BASELINE, write_json
 from headrace.models.kinds import load_kind
 
@@ -31,3 +31,9 @@ def test_the_stored_rule_predicts_the_same(tmp_path):
 def test_rows_without_a_column_of_the_rule_are_refused():
     with pytest.raises(CandidateError, match="the rows lack minute"):
         fit_baseline(ROWS, kind=load_kind("binary"), label="late", outcomes=(), columns=COLUMNS).predict(ROWS.drop("minute"))
+
+
+def test_a_rule_from_before_there_were_kinds_still_stands():
+    rule = fit_baseline(ROWS, kind=load_kind("binary"), label="late", outcomes=(), columns=COLUMNS)
+    old = {name: value for name, value in rule.as_json().items() if name not in ("outcomes", "carries")} | {"overall": rule.overall[0]}
+    assert np.array_equal(parse_baseline(old).predict(ROWS), rule.predict(ROWS))

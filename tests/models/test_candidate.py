@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from headrace.errors import CandidateError
-from headrace.models.candidate import METADATA, Candidate, read_candidate, write_candidate, write_json
+from headrace.models.candidate import METADATA, Candidate, read_candidate, read_json, write_candidate, write_json
 from tests.models.purchases import AS_OF, START
 
 CANDIDATE = Candidate(
@@ -53,7 +53,7 @@ def test_a_figure_that_is_not_finite_is_never_written(tmp_path):
     [
         pytest.param("{", "cannot be read", id="half a file"),
         pytest.param("[]", "must hold a JSON object, it holds list", id="no object"),
-        pytest.param('{"format": 1}', "has format 1, this code reads 2", id="another format"),
+        pytest.param('{"format": 3}', "has format 3, this code reads 2", id="another format"),
         pytest.param('{"format": 2}', "differs in as_of, best_round", id="incomplete"),
     ],
 )
@@ -73,3 +73,11 @@ def test_another_candidate_has_other_bytes(tmp_path):
     first = (tmp_path / METADATA).read_bytes()
     write_candidate(tmp_path, replace(CANDIDATE, seed=2))
     assert (tmp_path / METADATA).read_bytes() != first
+
+
+def test_a_candidate_from_before_there_were_kinds_is_a_binary_classifier(tmp_path):
+    write_candidate(tmp_path, CANDIDATE)
+    written = read_json(tmp_path / METADATA)
+    old = {name: value for name, value in written.items() if name not in ("kind", "outcomes")} | {"format": 1}
+    write_json(tmp_path / METADATA, old)
+    assert read_candidate(tmp_path) == CANDIDATE
