@@ -91,7 +91,7 @@ def load_baseline(folder: Path) -> Baseline:
 def parse_baseline(content: Mapping[str, Any]) -> Baseline:
     """The rule that JSON holds."""
     # Before there were kinds of task, a rule knew one rate.
-    content = dict[str, Any]({"outcomes": [], "carries": False}) | dict(content)
+    content = {"outcomes": [], "carries": False, **content}
     overall = tuple(content["overall"]) if isinstance(content["overall"], list) else (content["overall"],)
     names = [*content["columns"], *_means(len(overall))]
     rates = pl.DataFrame(content["rates"], schema=names, orient="row", infer_schema_length=None)
