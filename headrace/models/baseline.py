@@ -91,11 +91,11 @@ def load_baseline(folder: Path) -> Baseline:
 def parse_baseline(content: Mapping[str, Any]) -> Baseline:
     """The rule that JSON holds."""
     # Before there were kinds of task, a rule knew one rate.
-    content = {"outcomes": [], "carries": False, **content}
     overall = tuple(content["overall"]) if isinstance(content["overall"], list) else (content["overall"],)
+    outcomes, carries = tuple(content.get("outcomes", ())), content.get("carries", False)
     names = [*content["columns"], *_means(len(overall))]
     rates = pl.DataFrame(content["rates"], schema=names, orient="row", infer_schema_length=None)
-    return Baseline(columns=content["columns"], rates=rates, overall=overall, outcomes=tuple(content["outcomes"]), carries=content["carries"])
+    return Baseline(columns=content["columns"], rates=rates, overall=overall, outcomes=outcomes, carries=carries)
 
 
 def _means(count: int) -> list[str]:
