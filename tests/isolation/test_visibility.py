@@ -102,7 +102,7 @@ def test_dev_sees_prod_when_only_its_lake_is_left_and_changes_nothing_there(prod
     assert "cannot be shown" not in story
     assert "Model card: flight_delay" in story
     page = show("runs", capsys)
-    assert re.search(r"v1 champion as of 15 February 2013 log loss 0\.\d+ \(rule 0\.\d+\) · AUC 0\.\d+", page)
+    assert re.search(r"v1 champion as of 15 February 2013 log loss 0\.\d+ \(rule 0\.\d+\) · ROC AUC 0\.\d+", page)
     assert "INFO appended bronze.flight_delay_weather rows=" in page
     assert "INFO registered prod.flight_delay version=1" in page
     text = show("summary", capsys)
