@@ -29,7 +29,7 @@ _LABEL_TESTS = {
 }
 
 # From so many rows on, training is given less of a search.
-_LARGE = 10_000
+_LARGE = 20_000
 
 # Modules that are other ones for a forecast.
 _OF_FORECASTS = ("features", "label", "test")

@@ -19,8 +19,6 @@ from tests.conventions.repository import repository_files
 from tests.operations.environment import environment, prefect_api, start_run, variables_of, wait_for_state
 from tests.operations.repositories import PERSON, commit_file
 
-pytestmark = pytest.mark.long
-
 FLOWS = sorted(path.stem.replace("_", "-") for path in (ROOT / "flows").glob("[a-z]*.py"))
 ENDED = ("Completed", "Blocked", "Failed", "Crashed")
 
