@@ -114,8 +114,7 @@ def run_notebook(path: Path, lake: Lake) -> tuple[Sequence[object], object]:
         return load_notebook(path).run(defs={"lake": lake})
     except HeadraceError:
         raise
-    except Exception as error:
-        # A cell is anybody's code and may raise anything.
+    except Exception as error:  # a cell is anybody's code and may raise anything
         raise HeadraceError(f"{path} stopped in a cell: {type(error).__name__}: {error}. make explore shows which; or move it away") from error
 
 

@@ -11,6 +11,7 @@ from headrace.console import charts, figures
 from headrace.console.facts import Facts, read_facts, read_tables
 from headrace.console.pages import build_templates, name_place, quality_path, render_markdown, story_path, write_page, write_quality_page
 from headrace.errors import CandidateError
+from headrace.inventory.entries import find_owner
 from headrace.lake import tables
 from headrace.lake.contracts import REJECTED_SUFFIX, find_contract
 from headrace.models.kinds import load_kind
@@ -120,17 +121,11 @@ def list_tables(settings: Settings, case: UseCase) -> list[dict[str, Any]]:
     listed = []
     for row in found:
         table = row["table"]
-        if table.endswith(REJECTED_SUFFIX) or not (table.startswith("metrics.") or _find_owner(table) == case.name):
+        if table.endswith(REJECTED_SUFFIX) or not (table.startswith("metrics.") or find_owner(table, names()) == case.name):
             continue
         contract = find_contract(table)
         listed.append({**row, "rejected_count": rejected.get(table), "meaning": contract.description if contract else ""})
     return listed
-
-
-def _find_owner(table: str) -> str:
-    """The use case of a table: of `flight` and `flight_delay`, the longer name counts."""
-    noun = table.partition(".")[2]
-    return max((name for name in names() if noun.startswith(f"{name}_")), key=len, default="")
 
 
 def _find_history_start(settings: Settings, case: UseCase) -> datetime | None:

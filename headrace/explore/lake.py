@@ -12,6 +12,7 @@ import polars as pl
 
 from headrace import use_case as use_cases
 from headrace.errors import LakeError
+from headrace.inventory.entries import find_owner
 from headrace.lake import catalog, tables
 from headrace.lake.contracts import Contract, find_contract
 from headrace.registry import scoring
@@ -150,14 +151,8 @@ def open_lake(use_case: str, *, of: str | None = None) -> Lake:
 
 
 def choose_tables(found: Sequence[str], *, name: str, others: Sequence[str]) -> tuple[str, ...]:
-    """Those tables that are a use case's own, and those that all share. `churn_eu` has a name that begins like `churn`, and its own tables."""
-    longer = tuple(f"{other}_" for other in others if other.startswith(f"{name}_"))
-    nouns = {table: catalog.parse_name(table) for table in found}
-    return tuple(
-        table
-        for table, parsed in nouns.items()
-        if parsed.layer == "metrics" or (parsed.noun.startswith(f"{name}_") and not (longer and parsed.noun.startswith(longer)))
-    )
+    """Those tables that are a use case's own, and those that all share."""
+    return tuple(table for table in found if catalog.parse_name(table).layer == "metrics" or find_owner(table, others) == name)
 
 
 def _fill(own: Settings, seen: str, case: UseCase) -> str:

@@ -51,7 +51,10 @@ def render_page(lake: Lake, parts: Sequence[Markup], *, notebook: str) -> str:
 
 
 def render_output(output: object) -> Markup | None:
-    """What a cell showed, as far as it stands without a server: sections, frames, and text of the notebook's own."""
+    """What a cell showed, as far as it stands without a server: sections, frames, and text of the notebook's own.
+
+    Whatever such a text holds, the page's Content-Security-Policy lets nothing of it run or load.
+    """
     match output:
         case Section():
             return _frame(output)
@@ -62,7 +65,7 @@ def render_output(output: object) -> Markup | None:
     markup = getattr(output, "text", None)
     if not isinstance(markup, str) or _ALIVE.search(markup):
         return None
-    return Markup('<div class="explore prose">{}</div>').format(Markup(markup))  # noqa: S704 - a cell's own text, without what would run
+    return Markup('<div class="explore prose">{}</div>').format(Markup(markup))  # noqa: S704 - a cell's own markup; the page's policy lets none of it run
 
 
 def _frame(section: Section) -> Markup:

@@ -7,10 +7,12 @@ import subprocess
 import sys
 
 import httpx
+import marimo
 import pytest
 
 from headrace.errors import LakeError
 from headrace.explore.lake import open_lake
+from headrace.explore.page import render_output, render_page
 from headrace.lake import tables
 from headrace.servers import HOST
 from headrace.settings import ROOT, load_settings
@@ -62,6 +64,14 @@ def test_the_page_has_every_section_and_the_lake_is_as_it_was(at_dev, capsys):
     assert "make explore-page USE_CASE=flight_delay ENV=dev OF=prod" in said
     assert snapshot(at_dev / "prod") == before
     assert {table: tables.read_version(prod, table) for table in tables.list_tables(prod)} == versions
+
+
+def test_markup_of_a_cell_is_shown_under_a_policy_that_lets_nothing_run_or_load(lake):
+    said = render_output(marimo.Html("<b>bold</b><svg/onload=alert(1)>"))
+    assert said is not None
+    page = render_page(lake, [said], notebook="explore.py")
+    policy = page.index("""http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:\"""")
+    assert policy < page.index("<b>bold</b>")
 
 
 def test_a_page_needs_nothing_from_elsewhere_and_runs_nothing(lake):
