@@ -8,12 +8,13 @@ import polars as pl
 from markupsafe import Markup
 
 from headrace.console import plots
-from headrace.console.facts import LABEL, PREDICTION_FEATURE, RULE, Facts
+from headrace.console.facts import PREDICTION_FEATURE, Facts
 from headrace.console.plots import Bar, Gain, HeatView, Mark, Panel, Reliability, Series, Span
 from headrace.console.svg import floor_month
 from headrace.models.evaluation import CALIBRATION_BINS
 from headrace.models.kinds import load_kind
 from headrace.models.kinds.kind import Kind
+from headrace.monitoring.performance import LABEL, RULE
 from headrace.use_case import UseCase
 
 

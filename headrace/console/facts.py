@@ -19,9 +19,6 @@ VERDICT = "batch_verdict"
 # Predictions are watched for drift beside the features, under this name (`headrace.monitoring.drift`, which loads Evidently).
 PREDICTION_FEATURE = "prediction"
 
-# Columns of a frame of outcomes: what happened, and what leads the columns of what the business rule would have said.
-LABEL, RULE = "label", "rule_"
-
 # A training that no decision of the policy asked for was started by a person.
 BY_HAND = "by hand"
 

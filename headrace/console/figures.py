@@ -8,12 +8,13 @@ from typing import Any
 
 import polars as pl
 
-from headrace.console.facts import LABEL, RULE, Facts, read_facts
+from headrace.console.facts import Facts, read_facts
 from headrace.console.pages import name_place
 from headrace.errors import CandidateError
 from headrace.lake import tables
 from headrace.models.kinds import load_kind
 from headrace.models.kinds.kind import Kind, split_columns
+from headrace.monitoring.performance import LABEL, RULE
 from headrace.registry import scoring
 from headrace.registry.version_rows import read_described
 from headrace.settings import Settings

@@ -68,5 +68,5 @@ def _measure_slice(labelled: pl.DataFrame, kind: Kind) -> Figures:
     """A slice is watched for its loss and ranking; every other figure of every slice would be noise that nobody reads."""
     predictions = kind.from_columns(labelled)
     scored = kind.score(labelled[LABEL], *predictions)
-    happened = next(iter(kind.describe(labelled[LABEL], *predictions).items()))
-    return {**{metric: scored[metric] for metric in kind.watched}, happened[0]: happened[1]}
+    happened = kind.described[0]
+    return {**{metric: scored[metric] for metric in kind.watched}, happened: kind.describe(labelled[LABEL], *predictions)[happened]}
