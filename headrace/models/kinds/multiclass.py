@@ -128,7 +128,7 @@ class Multiclass:
             return dict.fromkeys(self.metrics)
         log_loss = float(self.losses(labels, predictions, outcomes).mean())
         entropy = _entropy(labels)
-        is_right = (np.array(outcomes)[predictions.argmax(axis=1)] == labels.to_numpy()).astype(np.float64)
+        is_right = self.compare(labels, predictions, outcomes)[1]
         happened = np.column_stack([(labels == outcome).to_numpy() for outcome in outcomes]).astype(np.float64)
         return {
             "log_loss": log_loss,
@@ -145,10 +145,9 @@ class Multiclass:
         if not len(labels) or not self.is_possible(predictions):
             return {"largest_class_fraction": None, "predicted_largest_class_fraction": None}
         largest = labels.value_counts().sort(["count", labels.name or ""], descending=[True, False])[labels.name or ""][0]
-        predicted = np.array(outcomes)[predictions.argmax(axis=1)]
         return {
             "largest_class_fraction": float((labels == largest).mean() or 0.0),
-            "predicted_largest_class_fraction": float((predicted == largest).mean()),
+            "predicted_largest_class_fraction": float((_name_classes(predictions, outcomes) == largest).mean()),
         }
 
     def rank(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> float | None:
@@ -167,7 +166,7 @@ class Multiclass:
     def to_columns(self, predictions: np.ndarray, outcomes: Outcomes) -> list[pl.Series]:
         """The class, its probability, and all probabilities."""
         return [
-            pl.Series(CLASS, np.array(outcomes, dtype=object)[predictions.argmax(axis=1)], dtype=pl.String),
+            pl.Series(CLASS, _name_classes(predictions, outcomes), dtype=pl.String),
             pl.Series(PROBABILITY, predictions.max(axis=1), dtype=pl.Float64),
             pl.Series(PROBABILITIES, [json.dumps(dict(zip(outcomes, row, strict=True))) for row in predictions.tolist()], dtype=pl.String),
         ]
@@ -181,12 +180,16 @@ class Multiclass:
 
     def compare(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
         """The probability of the class predicted, and whether it was right."""
-        predicted = np.array(outcomes)[predictions.argmax(axis=1)]
-        return predictions.max(axis=1), (predicted == labels.to_numpy()).astype(np.float64)
+        return predictions.max(axis=1), (_name_classes(predictions, outcomes) == labels.to_numpy()).astype(np.float64)
 
     def drift_values(self, predictions: np.ndarray, outcomes: Outcomes) -> pl.Series:
         """The class predicted."""
-        return self.to_columns(predictions, outcomes)[0]
+        return pl.Series(CLASS, _name_classes(predictions, outcomes), dtype=pl.String)
+
+
+def _name_classes(predictions: np.ndarray, outcomes: Outcomes) -> np.ndarray:
+    """The most probable class of each row."""
+    return np.array(outcomes, dtype=object)[predictions.argmax(axis=1)]
 
 
 def _temper(scores: np.ndarray, temperature: float) -> np.ndarray:
