@@ -92,9 +92,3 @@ def test_a_package_that_does_not_exist_is_one_sentence_and_leaves_nothing(tmp_pa
     with pytest.raises(DeployError, match="packages of the release could not be installed.*the same verb tries again"):
         releases.build_packages(tmp_path / "home", clone, say=lambda _: None)
     assert not releases.packages_folder(tmp_path / "home", clone).exists()
-
-
-def test_developers_tools_stay_out_and_all_that_the_product_needs_goes_in():
-    names = {line.partition("==")[0].lower().replace("_", "-") for line in releases.list_packages(ROOT)}
-    assert {"prefect", "mlflow", "deltalake", "packaging", "cryptography"} <= names
-    assert names.isdisjoint({"pytest", "pytest-xdist", "ruff", "ty", "hypothesis", "import-linter", "pre-commit", "ministack", "marimo", "headrace"})
