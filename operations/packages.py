@@ -186,7 +186,7 @@ def _rewrite_scripts(building: Path, place: Path) -> None:
             continue
         content = script.read_bytes()
         named = content
-        for root in (str(building), sys.prefix):
+        for root in (str(building), sys.prefix, os.path.realpath(sys.prefix)):
             named = named.replace(os.fsencode(f"{root}/bin/python"), os.fsencode(f"{place}/bin/python"))
         if named != content:
             script.write_bytes(named)
