@@ -5,7 +5,7 @@ day) Polars computes, and the same verdict judges it. The gate blocks by default
 promise broken.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,8 @@ import polars as pl
 
 from headrace.decisions import Decision, blocked, passed
 from headrace.lake.contracts import Contract, list_schema_differences, load_contract
-from headrace.lake.expectations import KEY_CHECK, Check, build_checks, build_suite, great_expectations
+from headrace.lake.expectations import KEY_CHECK, Check, build_checks
+from headrace.lake.suites import Result, ask, read_exception
 
 GATE = "data_quality"
 TABLE = "metrics.data_quality"
@@ -21,14 +22,6 @@ TABLE = "metrics.data_quality"
 # The row of `metrics.data_quality` that holds the verdict on the batch, and the check that stands before all others.
 VERDICT = "batch_verdict"
 COLUMNS_CHECK = "columns_are_as_promised"
-
-# A batch is asked for verdicts first, which halves the price of one that keeps its contract; then, for what is broken, for
-# the numbers of all broken rows without their values. An index query instead costs 26 CPU-s on 336,776 rows.
-_VERDICTS = {"result_format": "BOOLEAN_ONLY"}
-_DETAILS = {"result_format": "COMPLETE", "return_unexpected_index_query": False, "exclude_unexpected_values": True}
-
-# One result of Great Expectations: `success`, `exception`, and what its format adds.
-Result = Mapping[str, Any]
 
 _BROKEN_ROW: dict[str, pl.DataType] = {"row": pl.Int64()}
 
@@ -168,9 +161,9 @@ def _find_by_great_expectations(frame: pl.DataFrame, contract: Contract, checks:
     asked = [check for check in checks if check.type is not None]
     of_days = [check for check in asked if check.level == "day"]
     of_rows = [check for check in asked if check.level != "day"]
-    results = _ask(frame.select(list(contract.columns)), contract.table, of_rows)
+    results = ask(frame.select(list(contract.columns)), contract.table, of_rows)
     if of_days:
-        results |= _ask(_count_days(frame, str(contract.event_time)), contract.table, of_days)
+        results |= ask(_count_days(frame, str(contract.event_time)), contract.table, of_days)
     return {check.name: _read_result(check, results.get(check.name), frame.height) for check in asked}
 
 
@@ -179,32 +172,10 @@ def _count_days(frame: pl.DataFrame, event_time: str) -> pl.DataFrame:
     return frame.group_by(pl.col(event_time).dt.date().alias("date")).agg(pl.len().cast(pl.Int64).alias("row_count")).sort("date")
 
 
-def _ask(frame: pl.DataFrame, table: str, checks: list[Check]) -> dict[str, Result]:
-    """Ask for verdicts, then for the details of what is broken."""
-    results = _run_suite(frame, table, checks, _VERDICTS)
-    unmet = [check for check in checks if check.name in results and results[check.name]["success"] is not True]
-    return results | _run_suite(frame, table, unmet, _DETAILS)
-
-
-def _run_suite(frame: pl.DataFrame, table: str, checks: list[Check], result_format: Mapping[str, Any]) -> dict[str, Result]:
-    """Results by name of the check. Great Expectations knows pandas only, and numbers rows by pandas' index: 0, 1, 2, ..."""
-    if not checks:
-        return {}
-    context = great_expectations().get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    definition = context.data_sources.add_pandas("pandas").add_dataframe_asset("batch").add_batch_definition_whole_dataframe("whole")
-    batch = definition.get_batch({"dataframe": frame.to_pandas()})
-    outcome = batch.validate(build_suite(table, checks), result_format=dict(result_format))
-    return {
-        result.expectation_config.meta["name"]: {"success": result.success, "exception": result.exception_info, **result.result}
-        for result in outcome.results
-    }
-
-
 def _read_result(check: Check, result: Result | None, row_count: int) -> Finding:
     if result is None:
         return _undecided(check, "Great Expectations gave no result")
-    if error := _read_exception(result["exception"]):
+    if error := read_exception(result["exception"]):
         return _undecided(check, f"Great Expectations raised {error}; correct the expectation's type or arguments")
     if check.level != "row":
         return Finding(check=check, is_passed=result["success"] is True, reason=_explain_whole(check, result))
@@ -216,19 +187,6 @@ def _read_result(check: Check, result: Result | None, row_count: int) -> Finding
 
 def _undecided(check: Check, reason: str) -> Finding:
     return Finding(check=check, is_passed=False, is_decided=False, reason=reason)
-
-
-def _read_exception(info: Mapping[str, Any]) -> str | None:
-    """Name of the exception behind a result, or None. Its message is left out, for it may quote a row.
-
-    The information is flat, or nested by metric where several were computed.
-    """
-    entries = [info] if "raised_exception" in info else list(info.values())
-    raised = [entry for entry in entries if entry["raised_exception"]]
-    if not raised:
-        return None
-    last_line = str(raised[0]["exception_traceback"]).strip().rsplit("\n", 1)[-1]
-    return last_line.split(":", 1)[0].rsplit(".", 1)[-1]
 
 
 def _explain_whole(check: Check, result: Result) -> str:
