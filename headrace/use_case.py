@@ -90,6 +90,8 @@ class TrainingSpec:
         fixed: LightGBM parameters that are not searched.
         max_rounds: Greatest number of boosting rounds; validation stops earlier.
         explained_rows: Rows for which SHAP values are computed.
+        objectives: LightGBM objectives that the search may choose in place of the kind's, of its `objectives`: `poisson` and `tweedie` for
+            numbers that are never negative and may differ by factors (prices); their trees add logs, and still aim at the mean.
     """
 
     holdout: timedelta
@@ -103,6 +105,7 @@ class TrainingSpec:
     fixed: Mapping[str, Any]
     max_rounds: int
     explained_rows: int
+    objectives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

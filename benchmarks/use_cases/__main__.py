@@ -15,6 +15,7 @@ import polars as pl
 
 from benchmarks.use_cases.clone import Clone
 from benchmarks.use_cases.figures import Figures, measure
+from benchmarks.use_cases.public_templates import format_templates
 from benchmarks.use_cases.real_tables import TABLES, RealTable
 from headrace.lake import tables
 
@@ -34,6 +35,8 @@ def main() -> int:
             found.append(run_table(Path(folder), name, TABLES[name]))
         _say(_format(found[-1]))
     _say("\n" + "\n".join(format_table(found)))
+    _say("\nBeside public templates (each read at one commit, none run):\n")
+    _say("\n".join(format_templates(f"{min(one.minutes for one in found):.1f} to {max(one.minutes for one in found):.1f}")))
     return 0
 
 

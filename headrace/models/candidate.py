@@ -21,7 +21,7 @@ from typing import Any
 
 from headrace.errors import CandidateError
 
-FORMAT = 2
+FORMAT = 3
 
 METADATA, MODEL, BASELINE, LINEAR = "candidate.json", "model.txt", "baseline.json", "linear.json"
 METRICS, EXPLANATION, CARD, DRIFT_REFERENCE = "metrics.json", "explanation.json", "card.md", "drift_reference.parquet"
@@ -42,6 +42,7 @@ class Candidate:
         features_version: Version of the feature set it was trained on, the only one it serves.
         features: Features in the order of the model's columns.
         categories: Categorical feature -> its values in the order of their codes.
+        learns_change: Whether its trees say the change from what the business rule says, not the value.
         calibration: How scores become probabilities; see `headrace.models.calibration`.
         as_of: Instant whose knowledge it was built from.
         train_start: First instant of the rows that parameters were searched on.
@@ -64,6 +65,7 @@ class Candidate:
     features_version: int
     features: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
+    learns_change: bool
     calibration: Mapping[str, Any]
     as_of: datetime
     train_start: datetime
@@ -114,16 +116,20 @@ def read_candidate(folder: Path) -> Candidate:
     return parse_candidate(read_json(folder / METADATA), str(folder / METADATA))
 
 
+def _as_now(content: dict[str, Any]) -> dict[str, Any]:
+    """Metadata of an older format as this one would say it."""
+    # Before there were kinds of task, every candidate was a binary classifier.
+    since_kinds = content | {"kind": "binary", "outcomes": [], "format": 2} if content.get("format") == 1 else content
+    return since_kinds | {"learns_change": False, "format": FORMAT} if since_kinds.get("format") == 2 else since_kinds
+
+
 def parse_candidate(content: Mapping[str, Any], origin: str) -> Candidate:
     """The metadata that JSON holds.
 
     Raises:
         CandidateError: It is of another format, or not complete.
     """
-    if content.get("format") == 1:
-        # Before there were kinds of task, every candidate was a binary classifier.
-        as_now: dict[str, Any] = {**content, "format": FORMAT, "kind": "binary", "outcomes": []}
-        return parse_candidate(as_now, origin)
+    content = _as_now(dict(content))
     if content.get("format") != FORMAT:
         raise CandidateError(f"{origin} has format {content.get('format')!r}, this code reads {FORMAT}; load it with the commit that wrote it")
     expected = {field.name for field in fields(Candidate)}

@@ -8,7 +8,7 @@ import polars as pl
 from headrace.decisions import Decision
 from headrace.models.candidate import Candidate
 from headrace.models.kinds import load_kind
-from headrace.models.kinds.kind import Kind
+from headrace.models.kinds.kind import OBJECTIVE, Kind
 from headrace.models.slices import ALL
 from headrace.use_case import UseCase
 
@@ -54,8 +54,16 @@ def _purpose(candidate: Candidate, case: UseCase, kind: Kind) -> list[str]:
         f"{kind.words.purpose.format(label=candidate.label)} {case.label.description}",
         "",
         f"LightGBM, {candidate.best_round} rounds, {len(candidate.features)} features (features version {candidate.features_version}), "
-        f"{kind.words.calibration}. Owner: {case.owner}.",
+        f"{kind.words.calibration}{_scale(candidate)}. Owner: {case.owner}.",
     ]
+
+
+def _scale(candidate: Candidate) -> str:
+    """What the trees add up, where it is not the value itself; SHAP is on the same scale."""
+    if candidate.learns_change:
+        return "; its trees say the change from the business rule"
+    objective = candidate.params.get(OBJECTIVE)
+    return f"; its trees add logs ({objective} objective)" if objective in load_kind(candidate.kind).objectives else ""
 
 
 def _data(candidate: Candidate, split: Decision) -> list[str]:

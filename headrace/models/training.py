@@ -15,7 +15,7 @@ import lightgbm
 import numpy as np
 import polars as pl
 
-from headrace.decisions import Decision
+from headrace.decisions import Decision, blocked, passed
 from headrace.models.baseline import Baseline, fit_baseline
 from headrace.models.candidate import BASELINE, CARD, DRIFT_REFERENCE, EXPLANATION, LINEAR, METRICS, MODEL, Candidate, write_candidate, write_json
 from headrace.models.card import build_card
@@ -26,7 +26,7 @@ from headrace.models.kinds.kind import Kind, Outcomes, finite_mean
 from headrace.models.lightgbm import Examples, build_dataset, cross_fit, fit_trees, load_booster, predict_scores
 from headrace.models.linear import Linear, fit_linear
 from headrace.models.slices import score_slices
-from headrace.models.splits import PREDICTED_AT, Splits, decide_split, split_by_time
+from headrace.models.splits import GATE, PREDICTED_AT, Splits, decide_split, split_by_time
 from headrace.models.tuning import tune
 from headrace.use_case import UseCase
 
@@ -76,7 +76,8 @@ class _Model:
 
     def predict(self, rows: pl.DataFrame, *, features: tuple[str, ...], threads: int) -> np.ndarray:
         matrix = encode(rows, features=features, categories=self.categories)
-        return self.kind.calibrate(self.calibration, predict_scores(load_booster(self.trees), matrix, threads=threads))
+        scores = predict_scores(load_booster(self.trees), matrix, threads=threads)
+        return self.kind.calibrate(self.calibration, scores + _start(self.kind, self.baseline, rows))
 
 
 def build_candidate(
@@ -100,7 +101,8 @@ def build_candidate(
     kind, label, features = load_kind(case.kind), case.label.name, case.features.names
     usable = rows.filter(pl.col("features_version") == case.features.version)
     splits = split_by_time(usable, as_of=as_of, spec=case.training, gap=case.label.matures_after, label=label, key=case.features.key)
-    decision = decide_split(splits, kind=kind, policy=case.policy, features=case.features, label=label)
+    split = decide_split(splits, kind=kind, policy=case.policy, features=case.features, label=label)
+    decision = _decide_objectives(splits, case, kind) if split.passed and case.training.objectives else split
     if not decision.passed:
         return CandidateReport(decision=decision, candidate=None, metrics={})
 
@@ -117,7 +119,7 @@ def build_candidate(
     explained = splits.holdout.sample(min(case.training.explained_rows, splits.holdout.height), seed=seed)
     explanation = explain(load_booster(model.trees), encode(explained, features=features, categories=model.categories), threads=threads)
 
-    card = build_card(candidate, case=case, split=decision, metrics=metrics, slices=slices, explanation=explanation)
+    card = build_card(candidate, case=case, split=split, metrics=metrics, slices=slices, explanation=explanation)
 
     _write_model(folder, model)
     write_json(folder / METRICS, metrics | {"slices": slices.to_dicts()})
@@ -129,6 +131,18 @@ def build_candidate(
     return CandidateReport(decision=decision, candidate=candidate, metrics=metrics)
 
 
+def _decide_objectives(splits: Splits, case: UseCase, kind: Kind) -> Decision:
+    """Block objectives that the kind does not offer. Those that any offers add logs, and there is none of a negative number."""
+    chosen = case.training.objectives
+    if unknown := [name for name in chosen if name not in kind.objectives]:
+        offered = ", ".join(sorted(kind.objectives)) or "no other than its own"
+        return blocked(GATE, f"kind {kind.name} offers {offered}, not objectives={', '.join(unknown)}; take them out of training.py")
+    negative = splits.known.filter(pl.col(case.label.name) < 0).height
+    if negative:
+        return blocked(GATE, f"{negative} labels are negative, objectives={', '.join(chosen)} take none; take them out of training.py")
+    return passed(GATE, "no label is negative")
+
+
 def _fit(splits: Splits, *, case: UseCase, seed: int, threads: int) -> _Model:
     """Search forward in time, calibrate on cross-fitted scores, fit on everything before the holdout."""
     kind, label, features, spec = load_kind(case.kind), case.label.name, case.features.names, case.training
@@ -136,9 +150,11 @@ def _fit(splits: Splits, *, case: UseCase, seed: int, threads: int) -> _Model:
     outcomes = kind.list_outcomes(known[label])
     objective = kind.objective(outcomes)
     categories = fit_categories(known, case.features.categorical)
+    baseline = fit_baseline(known, kind=kind, label=label, outcomes=outcomes, columns=case.policy.baseline)
 
     def examples(rows: pl.DataFrame) -> Examples:
-        return Examples(matrix=encode(rows, features=features, categories=categories), labels=kind.encode(rows[label], outcomes))
+        labels = kind.encode(rows[label], outcomes) - _start(kind, baseline, rows)
+        return Examples(matrix=encode(rows, features=features, categories=categories), labels=labels)
 
     def binned(rows: Examples, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
         return build_dataset(rows, features=features, categorical=case.features.categorical, reference=reference)
@@ -148,9 +164,10 @@ def _fit(splits: Splits, *, case: UseCase, seed: int, threads: int) -> _Model:
 
     everything = examples(known)
     rows = binned(everything)
-    fitted = {**params, **objective}
+    fitted = {**objective, **params}
     crossed = cross_fit(everything, rows, folds=_folds(known), params=fitted, max_rounds=spec.max_rounds, seed=seed, threads=threads)
-    calibration = kind.fit_calibration(crossed.scores, everything.labels)
+    scores = crossed.scores + _start(kind, baseline, known)
+    calibration = kind.fit_calibration(scores, kind.encode(known[label], outcomes))
     return _Model(
         kind=kind,
         outcomes=outcomes,
@@ -159,10 +176,15 @@ def _fit(splits: Splits, *, case: UseCase, seed: int, threads: int) -> _Model:
         rounds=crossed.best_round,
         trees=fit_trees(rows, params=fitted, rounds=crossed.best_round, seed=seed, threads=threads),
         calibration=calibration,
-        cross_fitted_loss=finite_mean(kind.losses(known[label], kind.calibrate(calibration, crossed.scores), outcomes)),
-        baseline=fit_baseline(known, kind=kind, label=label, outcomes=outcomes, columns=case.policy.baseline),
+        cross_fitted_loss=finite_mean(kind.losses(known[label], kind.calibrate(calibration, scores), outcomes)),
+        baseline=baseline,
         linear=fit_linear(known, kind=kind, label=label, outcomes=outcomes, features=features, categories=categories, seed=seed),
     )
+
+
+def _start(kind: Kind, baseline: Baseline, rows: pl.DataFrame) -> np.ndarray | float:
+    """What the trees' scores are added to: what the rule says where it carries a value on, else nothing."""
+    return baseline.predict(rows) if kind.rule_carries else 0.0
 
 
 def _folds(rows: pl.DataFrame) -> np.ndarray:
@@ -189,6 +211,7 @@ def _describe(model: _Model, splits: Splits, *, case: UseCase, as_of: datetime, 
         features_version=case.features.version,
         features=case.features.names,
         categories={name: tuple(values) for name, values in model.categories.items()},
+        learns_change=model.kind.rule_carries,
         calibration=model.calibration,
         as_of=as_of,
         train_start=splits.train_start,

@@ -5,7 +5,7 @@ same rows, those that were known when the forecast is made.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,8 +18,8 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 FORECAST_ID, TARGET_AT = "forecast_id", "target_at"
 
-# The step of the rows -> after which values repeat, and what that is called.
-_SEASONS = {DAY: (7 * DAY, "a_week_before"), HOUR: (24 * HOUR, "a_day_before")}
+# The step of the rows -> after which values repeat, shortest first, and what that is called.
+_SEASONS = {DAY: {"a_week_before": 7 * DAY}, HOUR: {"a_day_before": 24 * HOUR, "a_week_before": 7 * DAY}}
 
 # Windows of the means, in steps.
 _WINDOWS = (7, 28)
@@ -37,8 +37,7 @@ class Forecast:
         time: Column of their instants.
         label: Column of the values.
         horizon: One step: a forecast is made when a value is known, of the value so much later.
-        season: After which values repeat.
-        season_name: `a_week_before`, or `a_day_before`.
+        seasons: What it is called -> after which values repeat; the shortest first.
         covariates: Other columns of numbers, known as of the forecast.
         parts: Integers are counted in such parts of the label's unit.
     """
@@ -47,8 +46,7 @@ class Forecast:
     time: str
     label: str
     horizon: timedelta
-    season: timedelta
-    season_name: str
+    seasons: Mapping[str, timedelta]
     covariates: Sequence[str]
     parts: int
 
@@ -58,9 +56,14 @@ class Forecast:
         return f"{self.label}_latest"
 
     @property
-    def before(self) -> str:
-        """Feature: the value one season before the target."""
-        return f"{self.label}_{self.season_name}"
+    def before(self) -> dict[str, timedelta]:
+        """Feature -> the season; it is the value so long before the target."""
+        return {f"{self.label}_{name}": season for name, season in self.seasons.items()}
+
+    @property
+    def numbers(self) -> list[str]:
+        """Columns of the history, the label first."""
+        return [self.label, *self.covariates]
 
     @property
     def step_name(self) -> str:
@@ -88,14 +91,12 @@ def choose_forecast(table: Table, *, entity: str, time: str, label: str) -> Fore
     if step is None or step not in _SEASONS:
         raise UseCaseError(f"TIME={time} goes in steps of {step}, KIND=forecast knows one value per day or per hour; choose KIND=regression")
     spread = float(rows[label].cast(pl.Float64).to_numpy()[~rows[label].is_null().to_numpy()].std())
-    season, name = _SEASONS[step]
     return Forecast(
         entity=entity,
         time=time,
         label=label,
         horizon=step,
-        season=season,
-        season_name=name,
+        seasons=_SEASONS[step],
         covariates=[name for name, kind in rows.schema.items() if kind.is_numeric() and name not in (entity, time, label)],
         parts=10 ** max(0, _DIGITS - math.floor(math.log10(spread or 1.0))),
     )
@@ -110,10 +111,18 @@ def shape_forecasts(table: Table, forecast: Forecast) -> Table:
     """
     entity, time, label = forecast.entity, forecast.time, forecast.label
     rows = table.rows.select(entity, pl.col(time).cast(INSTANT), label, *forecast.covariates).sort(entity, time)
-    on = [entity, time]
+    on, numbers = [entity, time], forecast.numbers
     came = rows.select(entity, pl.col(time) - forecast.horizon, pl.col(label).cast(pl.Float64))
-    before = rows.select(entity, pl.col(time) + forecast.season - forecast.horizon, pl.col(label).cast(pl.Float64).alias(forecast.before))
-    known = rows.select(*on, *(pl.col(name).cast(pl.Float64).alias(f"{name}_latest") for name in (label, *forecast.covariates)))
+    values = rows.select(*on, pl.col(numbers).cast(pl.Float64).name.suffix("_latest"))
+    one_before = values.select(entity, pl.col(time) + forecast.horizon, *(pl.col(f"{name}_latest").alias(f"{name}_change") for name in numbers))
+    changes = [(pl.col(f"{name}_latest") - pl.col(f"{name}_change")).alias(f"{name}_change") for name in numbers]
+    known = values.join(one_before, on=on, how="left").with_columns(changes)
+    for name, season in forecast.seasons.items():
+        then = [
+            pl.col(forecast.latest).alias(f"{label}_{name}"),
+            *(pl.col(f"{number}_change").alias(f"{number}_change_{name}") for number in numbers),
+        ]
+        known = known.join(known.select(entity, pl.col(time) + season - forecast.horizon, *then), on=on, how="left")
     means = [
         pl.col(forecast.latest).rolling_mean_by(time, window_size=steps * forecast.horizon).over(entity).alias(name)
         for name, steps in forecast.means.items()
@@ -121,7 +130,6 @@ def shape_forecasts(table: Table, forecast: Forecast) -> Table:
     target = pl.col(TARGET_AT)
     shaped = (
         known.join(came, on=on, how="left")
-        .join(before, on=on, how="left")
         .with_columns(*means, (pl.col(time) + forecast.horizon).alias(TARGET_AT))
         .with_columns(
             pl.concat_str(pl.col(entity).cast(pl.String), pl.lit("/"), target.dt.strftime("%Y-%m-%dT%H:%M")).alias(FORECAST_ID),
@@ -137,9 +145,9 @@ def shape_forecasts(table: Table, forecast: Forecast) -> Table:
 
 
 def choose_rule(shaped: Table, forecast: Forecast) -> str:
-    """The rule to beat: the latest value, or the one a season before the target, whichever came closer (mean squared error)."""
+    """The rule to beat: the latest value, or one a season before the target, whichever came closest (mean squared error)."""
     label = pl.col(forecast.label)
-    errors = shaped.rows.select((pl.col(name) - label).pow(2).mean().alias(name) for name in (forecast.before, forecast.latest)).row(0, named=True)
+    errors = shaped.rows.select((pl.col(name) - label).pow(2).mean().alias(name) for name in (*forecast.before, forecast.latest)).row(0, named=True)
     return min(errors, key=lambda name: math.inf if errors[name] is None else errors[name])
 
 
@@ -152,7 +160,14 @@ def describe_features(forecast: Forecast) -> dict[str, str]:
         **({"target_hour": "Hour of the target (UTC)."} if forecast.horizon == HOUR else {}),
         "target_month": "Month of the target.",
         forecast.latest: f"Latest known {label}.",
-        forecast.before: f"Value of {label} {forecast.season_name.replace('_', ' ')} the target.",
+        f"{label}_change": f"Change of {label} over the last {step.removesuffix('s')}.",
     }
+    for name in forecast.seasons:
+        said[f"{label}_{name}"] = f"Value of {label} {name.replace('_', ' ')} the target."
+        said |= {
+            f"{number}_change_{name}": f"Change of {number} into the instant {name.replace('_', ' ')} the target." for number in forecast.numbers
+        }
     said |= {name: f"Mean of {label} in the {steps} {step} until the forecast." for name, steps in forecast.means.items()}
-    return said | {f"{name}_latest": f"Latest known {name}." for name in forecast.covariates}
+    for name in forecast.covariates:
+        said |= {f"{name}_latest": f"Latest known {name}.", f"{name}_change": f"Change of {name} over the last {step.removesuffix('s')}."}
+    return said

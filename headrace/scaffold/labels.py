@@ -28,6 +28,9 @@ _CHOICES = ("binary", "multiclass", "regression", "forecast")
 # Kinds whose label is a number.
 _NUMBERS = ("regression", "forecast")
 
+# Skewness of the exponential distribution is 2, that of a normal one 0.
+_SKEWED = 1.0
+
 _LABEL = "_label"
 
 
@@ -41,6 +44,7 @@ class Target:
         positive: Of a binary label, the value that is predicted; else None.
         summary: How its values lie, as a sentence's end: `for 27.0% of the rows`.
         variance: Of a number, its variance (the label's unit, squared); else 1.
+        objectives: Those of LightGBM to try beside the kind's own.
     """
 
     column: str
@@ -48,6 +52,7 @@ class Target:
     positive: str | float | None
     summary: str
     variance: float
+    objectives: tuple[str, ...] = ()
 
     @property
     def positive_text(self) -> str:
@@ -118,7 +123,14 @@ def choose_target(table: Table, *, label: str, kind: str) -> Target:
         positive=positive,
         summary=_summarize(known, kind=chosen, positive=positive),
         variance=float(known.cast(pl.Float64).to_numpy().var()) if chosen in _NUMBERS else 1.0,
+        objectives=_choose_objectives(known) if chosen == "regression" else (),
     )
+
+
+def _choose_objectives(known: pl.Series) -> tuple[str, ...]:
+    """Values that are never negative and pile up near their least, as prices do, may differ by factors."""
+    values = known.cast(pl.Float64)
+    return ("poisson", "tweedie") if float(values.to_numpy().min()) >= 0 and (values.skew() or 0.0) > _SKEWED else ()
 
 
 def _choose_kind(known: pl.Series, *, label: str, kind: str) -> str:

@@ -28,9 +28,6 @@ _LABEL_TESTS = {
     "forecast": "labels.schema[LABEL.name] == pl.Float64",
 }
 
-# From so many rows on, training is given less of a search.
-_LARGE = 20_000
-
 # Modules that are other ones for a forecast.
 _OF_FORECASTS = ("features", "label", "test")
 
@@ -76,7 +73,7 @@ def _build_values(plan: Plan) -> dict[str, Any]:
         "first_share": "60 %",
         "row_count": rows.height,
         "kind": target.kind,
-        "is_large": rows.height >= _LARGE,
+        "objectives": target.objectives,
         "is_placed": roles.time == PLACED_AT,
         "label_sentence": f"{target.meaning}. {target.summary}",
         "label_expression": _label_expression(plan),

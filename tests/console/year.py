@@ -175,6 +175,7 @@ def write_champion(folder: Path) -> Path:
         features_version=1,
         features=("carrier",),
         categories={"carrier": ("UA",)},
+        learns_change=False,
         calibration={},
         params={},
         best_round=12,

@@ -16,6 +16,7 @@ CANDIDATE = Candidate(
     features_version=1,
     features=("shop", "hour"),
     categories={"shop": ("north", "south")},
+    learns_change=False,
     calibration={"method": "platt", "slope": 1.0, "intercept": 0.0},
     as_of=AS_OF,
     train_start=START,
@@ -53,8 +54,8 @@ def test_a_figure_that_is_not_finite_is_never_written(tmp_path):
     [
         pytest.param("{", "cannot be read", id="half a file"),
         pytest.param("[]", "must hold a JSON object, it holds list", id="no object"),
-        pytest.param('{"format": 3}', "has format 3, this code reads 2", id="another format"),
-        pytest.param('{"format": 2}', "differs in as_of, best_round", id="incomplete"),
+        pytest.param('{"format": 4}', "has format 4, this code reads 3", id="another format"),
+        pytest.param('{"format": 3}', "differs in as_of, best_round", id="incomplete"),
     ],
 )
 def test_metadata_that_cannot_be_trusted_are_refused(tmp_path, content, message):
@@ -75,9 +76,10 @@ def test_another_candidate_has_other_bytes(tmp_path):
     assert (tmp_path / METADATA).read_bytes() != first
 
 
-def test_a_candidate_from_before_there_were_kinds_is_a_binary_classifier(tmp_path):
+@pytest.mark.parametrize(("format", "unknown"), [(1, {"kind", "outcomes", "learns_change"}), (2, {"learns_change"})])
+def test_older_candidates_are_read_as_the_classifiers_of_values_that_they_are(tmp_path, format, unknown):
     write_candidate(tmp_path, CANDIDATE)
     written = read_json(tmp_path / METADATA)
-    old = {name: value for name, value in written.items() if name not in ("kind", "outcomes")} | {"format": 1}
+    old = {name: value for name, value in written.items() if name not in unknown} | {"format": format}
     write_json(tmp_path / METADATA, old)
     assert read_candidate(tmp_path) == CANDIDATE

@@ -117,7 +117,7 @@ def test_a_column_that_is_called_as_one_of_ours_is_renamed(tmp_path):
 def test_hours_are_forecast_too(tmp_path):
     made = plan(tmp_path, sales(step=timedelta(hours=1), steps=600))
     assert made.forecast is not None
-    assert made.forecast.before == "sales_a_day_before"
+    assert list(made.forecast.before) == ["sales_a_day_before", "sales_a_week_before"]
     assert "target_hour" in {one.name for one in made.roles.features}
 
 

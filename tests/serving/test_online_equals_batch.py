@@ -51,6 +51,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     candidate = Candidate(
         use_case=CASE.name, kind="binary", outcomes=(), label=CASE.label.name, features_version=FEATURES.version, features=FEATURES.names,
         categories=categories,
+        learns_change=False,
         calibration={"method": "platt", "slope": 0.9, "intercept": -0.1}, params={}, best_round=60, seed=0, provenance={}, **instants,
     )  # fmt: skip
     write_candidate(folder, candidate)

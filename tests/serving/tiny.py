@@ -103,6 +103,7 @@ def _candidate(seed: int, features_version: int) -> Candidate:
     return Candidate(
         use_case="tiny", kind="binary", outcomes=(), label="is_returned",
         features_version=features_version, features=FEATURES.names, categories={"shop": SHOPS},
+        learns_change=False,
         calibration={"method": "platt", "slope": 1.0, "intercept": 0.0}, params={}, best_round=10, seed=seed, provenance={}, **instants,
     )  # fmt: skip
 

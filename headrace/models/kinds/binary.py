@@ -45,6 +45,7 @@ class Binary:
     columns: Mapping[str, Column] = {
         PROBABILITY: Column(type="float64", unit="fraction", range=(0, 1), description="Calibrated probability of yes, 0 to 1.")
     }
+    objectives: frozenset[str] = frozenset()
     rule_carries = False
 
     def find_label_fault(self, labels: pl.Series) -> str | None:

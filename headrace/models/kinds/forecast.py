@@ -14,6 +14,8 @@ class Forecast(Regression):
     """See `headrace.models.kinds.kind.Kind`."""
 
     name = "forecast"
+    # A change may be negative.
+    objectives: frozenset[str] = frozenset()
     rule_carries = True
     words = replace(WORDS, rule="last known value")
 

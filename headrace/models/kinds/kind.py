@@ -71,6 +71,10 @@ class Words:
     came: str
 
 
+# Name of LightGBM's parameter, in a kind's `objective` and among a candidate's parameters.
+OBJECTIVE = "objective"
+
+
 class Predictor(Protocol):
     """Anything that can be asked for predictions: a model, or a business rule."""
 
@@ -96,7 +100,9 @@ class Kind(Protocol):
         card_metrics: What a model card says of each slice.
         words: How it is spoken of.
         columns: Column of a prediction -> what it holds.
-        rule_carries: Whether the business rule says the value of its column (as it was last week), not a mean per group.
+        objectives: What of LightGBM a use case may choose in place of the objective that belongs to the kind.
+        rule_carries: Whether the business rule says the value of its column (as it was last week), not a mean per group. The trees
+            then learn the change from it, which they can carry to values that they have never seen.
     """
 
     name: str
@@ -107,6 +113,7 @@ class Kind(Protocol):
     card_metrics: tuple[str, ...]
     words: Words
     columns: Mapping[str, Column]
+    objectives: frozenset[str]
     rule_carries: bool
 
     # What is predicted

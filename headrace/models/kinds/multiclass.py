@@ -56,6 +56,7 @@ class Multiclass:
         PROBABILITY: Column(type="float64", unit="fraction", range=(0, 1), description="Calibrated probability of that class, 0 to 1."),
         PROBABILITIES: Column(type="string", description="Calibrated probability of each class, as JSON."),
     }
+    objectives: frozenset[str] = frozenset()
     rule_carries = False
 
     def find_label_fault(self, labels: pl.Series) -> str | None:

@@ -63,6 +63,7 @@ class Regression:
         LOWER: Column(type="float64", unit="as the label", description="One value in twenty will be less."),
         UPPER: Column(type="float64", unit="as the label", description="One value in twenty will be more."),
     }
+    objectives: frozenset[str] = frozenset({"poisson", "tweedie"})
     rule_carries = False
 
     def find_label_fault(self, labels: pl.Series) -> str | None:
