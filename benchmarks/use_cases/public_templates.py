@@ -128,8 +128,3 @@ def format_templates(minutes: str) -> list[str]:
     ours = ("Headrace", "1 + 2", "0", f"{minutes}, measured", "Python 3.11, make", "yes: without a verdict no promotion; the first must beat a rule")
     rows = [(one.name, f"{one.set_up} + {one.steps}", one.files, one.minutes, one.needs, one.blocks) for one in TEMPLATES]
     return ["| " + " | ".join(row) + " |" for row in (header, ("---",) * len(header), ours, *rows)]
-
-
-def format_sources() -> list[str]:
-    """Where each was read."""
-    return [f"- {one.name}: `{one.source}`" for one in TEMPLATES]

@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+from benchmarks.use_cases.public_templates import format_templates
 from headrace import errors
 from headrace import use_case as use_cases
 from headrace.inventory.entries import list_declared
@@ -104,6 +105,14 @@ def test_every_verb_is_explained_and_none_is_invented():
     assert [verb for verb in VERBS if f"| `{verb}` |" not in text] == []
     named = {(path, verb) for path in documents() for verb in re.findall(r"`make ([a-z0-9-]+)", read(path))}
     assert {(str(path), verb) for path, verb in named if verb not in VERBS} == set()
+
+
+def test_public_templates_are_told_as_the_benchmark_prints_them():
+    told = read("docs/your-own-data.md")
+    header, line, ours, *theirs = format_templates("x")
+    assert f"{header}\n{line}\n" in told
+    assert re.search(re.escape(ours).replace("x", r"[0-9to ]+"), told)
+    assert "\n".join(theirs) in told
 
 
 def test_the_readme_is_short_and_begins_with_the_two_commands():
