@@ -106,6 +106,11 @@ class Settings(BaseModel):
         description="Environment whose bronze tables stand in for the source: `ingest` then takes what that one has ingested. "
         "Null: the source itself."
     )
+    landing_root: Path | None = Field(
+        default=None,
+        description="Absolute folder that holds the landing folders of use cases, `<landing_root>/<use case>/<feed>/*.csv`. Null: `landing` in the "
+        "clone; deployed runs take that of the clone in which `make deploy` was typed.",
+    )
     subset: bool = Field(description="Whether the use case runs on the slice of its data, and with the bars, that it declares as its subset.")
     approval_expires_hours: float = Field(gt=0, description="Time after which an approval that promoted nothing counts no more.")
     notify_uri: str | None = Field(
@@ -130,6 +135,13 @@ class Settings(BaseModel):
     def _is_a_bucket(cls, value: str | None) -> str | None:
         if value is not None:
             _check_bucket(value)
+        return value
+
+    @field_validator("landing_root")
+    @classmethod
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_absolute():
+            raise ValueError(f"{value} is no absolute folder, and a process may start anywhere; write it from the root")
         return value
 
     @field_validator("readable")
@@ -159,6 +171,11 @@ class Settings(BaseModel):
             if own.startswith(other) or other.startswith(own):
                 raise ValueError(f"this environment's own lake and that of {name}, which it only reads, lie in one place: {self.lake}")
         return self
+
+    @property
+    def landing(self) -> Path:
+        """The folder that holds the landing folders of use cases."""
+        return self.landing_root or ROOT / "landing"
 
     @property
     def environment_home(self) -> Path:

@@ -271,15 +271,20 @@ def load(name: str) -> UseCase:
 
 
 def load_in(settings: Settings, name: str) -> UseCase:
-    """A use case as an environment runs it: fed by another environment's bronze where `reads_from` says so, cut down where `subset` does.
+    """A use case as an environment runs it: with its landing folder, or another environment's bronze where `reads_from` says so, cut down
+    where `subset` does.
 
     Raises:
         UseCaseError: There is none of that name, or the environment runs subsets and its subset is missing or about other feeds.
     """
     case = load(name)
     rows = _check_subset(settings, case).rows if settings.subset else {}
+    # The lake knows use cases by this module, so this module may know the lake only when it is used.
+    from headrace.lake.landing import LandingFolder
+
+    if isinstance(case.source, LandingFolder):
+        case = replace(case, source=case.source.within(settings))
     if settings.reads_from is not None:
-        # The lake knows use cases by this module, so this module may know the lake only when it is used.
         from headrace.lake.upstream import UpstreamBronze
 
         case = replace(case, source=UpstreamBronze(settings=settings, environment=settings.reads_from, use_case=name, rows=rows))

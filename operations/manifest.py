@@ -36,6 +36,7 @@ def render_manifest(settings: Settings, release: Release, use_case: str) -> list
         "ENV": settings.environment,
         "USE_CASE": use_case,
         "STATE": str(settings.home),
+        "LANDING": str(settings.landing),
         "COMMIT": release.commit,
         "RELEASE": str(release.folder),
         "PYTHON": str(release.python),

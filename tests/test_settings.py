@@ -131,6 +131,7 @@ def test_an_override_of_no_setting_is_an_error_that_lists_them(tmp_path):
     ("variable", "text", "says"),
     [
         ("HEADRACE_THREADS", "0", "threads: .*greater than or equal to 1, got 0"),
+        ("HEADRACE_LANDING_ROOT", "landing", "landing_root: .*landing is no absolute folder"),
         ("HEADRACE_CLOCK", "sundial", "clock: .*'wall' or 'replay'"),
         ("HEADRACE_SERVING_PORT", "http", "serving_port: .*integer"),
     ],

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import ModuleType
 
 import polars as pl
@@ -10,8 +11,9 @@ import pytest
 
 from headrace import use_case as use_cases
 from headrace.errors import UseCaseError
+from headrace.lake.landing import LandingFolder
 from headrace.lake.upstream import UpstreamBronze
-from headrace.settings import load_settings
+from headrace.settings import ROOT, load_settings
 from headrace.use_case import Delivery, FilteredSource
 
 FULL = use_cases.load("flight_delay")
@@ -61,6 +63,16 @@ def test_a_subset_of_the_source_itself_filters_the_feeds_it_names_and_no_other(t
 
     assert read("weather") == ["LGA"]
     assert read("planes") == ["LGA", "JFK"]
+
+
+def test_a_landing_folder_lies_where_the_environment_says(tmp_path, monkeypatch):
+    source = LandingFolder(folder=Path("order_returns"), use_case="flight_delay")
+    declare(monkeypatch, source=source)
+    here, there = (use_cases.load_in(settings(tmp_path, **said), "flight_delay").source for said in ({}, {"LANDING_ROOT": "/data"}))
+    assert here == replace(source, folder=ROOT / "landing" / "order_returns")
+    assert there == replace(source, folder=Path("/data/order_returns"))
+    elsewhere = replace(source, folder=tmp_path / "elsewhere")
+    assert elsewhere.within(settings(tmp_path)) == elsewhere
 
 
 def test_an_environment_of_subsets_refuses_a_use_case_that_declares_none(tmp_path, monkeypatch):

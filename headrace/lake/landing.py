@@ -22,6 +22,7 @@ import polars as pl
 from headrace.errors import SourceError
 from headrace.lake.batches import format_instant
 from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
+from headrace.settings import Settings
 from headrace.use_case import Delivery
 
 KNOWN_AT = "known_at"
@@ -42,7 +43,7 @@ class LandingFolder:
     """A source of files. Feeds are folders, named after the bronze tables of the use case.
 
     Attributes:
-        folder: Absolute path of the landing folder.
+        folder: The landing folder, below that of the environment (`landing_root`); an absolute one is taken as it is.
         use_case: Whose contracts the files must keep.
         null_values: Texts that stand for "missing" in a CSV.
         is_history: Whether, at an instant before a file was there, its rows count that were known by then: a replay goes through
@@ -53,6 +54,10 @@ class LandingFolder:
     use_case: str
     null_values: tuple[str, ...] = ("",)
     is_history: bool = False
+
+    def within(self, settings: Settings) -> "LandingFolder":
+        """The same below the landing folder of an environment."""
+        return replace(self, folder=settings.landing / self.folder)
 
     def deliveries(self, feed: str, *, after: datetime | None, until: datetime) -> Sequence[Delivery]:
         """One delivery per finished file modified until `until` (UTC), oldest first.

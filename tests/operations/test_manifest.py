@@ -36,6 +36,12 @@ def test_nothing_is_left_open(tmp_path):
     assert entries["train"]["pull"] == [{"prefect.deployments.steps.git_clone": {"repository": f"file://{ROOT}", "commit_sha": "c0ffee"}}]
 
 
+def test_a_release_has_no_landing_folder_so_its_runs_are_told_where_it_is(tmp_path):
+    for landing, changes in ((ROOT / "landing", {}), (Path("/data/landing"), {"landing_root": Path("/data/landing")})):
+        entries = render(tmp_path, **changes)
+        assert {entry["work_pool"]["job_variables"]["env"]["HEADRACE_LANDING_ROOT"] for entry in entries.values()} == {str(landing)}
+
+
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
 def test_schedules_are_those_of_the_environment(tmp_path, environment):
     settings = load_settings(environment, home=tmp_path, variables={})
