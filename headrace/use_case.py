@@ -271,8 +271,9 @@ def load(name: str) -> UseCase:
 
 
 def load_in(settings: Settings, name: str) -> UseCase:
-    """A use case as an environment runs it: with its landing folder, or another environment's bronze where `reads_from` says so, cut down
-    where `subset` does.
+    """A use case as an environment runs it.
+
+    Its landing folder is the environment's; another environment's bronze feeds it where `reads_from` says so; `subset` cuts it down.
 
     Raises:
         UseCaseError: There is none of that name, or the environment runs subsets and its subset is missing or about other feeds.

@@ -141,7 +141,12 @@ def run_inside(settings: Settings, release: Release, action: str, names: Sequenc
     # The server's address comes from the environment's settings; a shell that names another server must not matter.
     foreign = ("PREFECT_", "MLFLOW_", "PYTHON", "GIT_")
     variables = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    variables |= {"HEADRACE_ENV": settings.environment, "HEADRACE_HOME": str(settings.home)}
+    # A release has no landing folder: its runs look into that of this clone.
+    variables |= {
+        "HEADRACE_ENV": settings.environment,
+        "HEADRACE_HOME": str(settings.home),
+        "HEADRACE_LANDING_ROOT": str(settings.landing),
+    }
     command = [str(interpreter or release.python), "-m", "operations.rollout", action, "--python", str(release.python)]
     for name in names:
         command += ["--use-case", name]
