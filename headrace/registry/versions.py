@@ -5,6 +5,7 @@ repository (`headrace.registry.pyfunc`), so loading one runs no code that came w
 `headrace.registry.history` holds the rows that say who is champion.
 """
 
+import fcntl
 import hashlib
 import logging
 import os
@@ -350,9 +351,14 @@ def _registry(settings: Settings) -> Generator["MlflowClient"]:
 def _client(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient
 
-    if uri.startswith(_SQLITE):
-        Path(uri.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    if not uri.startswith(_SQLITE):
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    file = Path(uri.removeprefix(_SQLITE))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # The first client makes the tables, and one that comes while they are made would make them too.
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def _hint(settings: Settings, error: "MlflowException") -> str:
