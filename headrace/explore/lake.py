@@ -12,7 +12,7 @@ import polars as pl
 
 from headrace import use_case as use_cases
 from headrace.errors import LakeError
-from headrace.inventory.entries import find_owner
+from headrace.inventory.entries import find_owner, find_personal, mark_personal
 from headrace.lake import catalog, tables
 from headrace.lake.contracts import Contract, find_contract
 from headrace.registry import scoring
@@ -96,13 +96,13 @@ class Lake:
             AccessError: It is another environment's that this one may not read.
         """
         frame = self._read_whole(table, version=version)
-        return frame.drop(find_personal_columns(frame.collect_schema().names(), find_contract(table)))
+        return frame.drop(self._find_hidden(frame.collect_schema().names(), table))
 
     def read_rows(self, table: str, *, version: int | None = None, limit: int = ROW_LIMIT) -> Rows:
         """Rows of a table to profile, with counts of the columns that are left out."""
         whole = self._read_whole(table, version=version)
         row_count = int(whole.select(pl.len()).collect().item())
-        personal = find_personal_columns(whole.collect_schema().names(), find_contract(table))
+        personal = self._find_hidden(whole.collect_schema().names(), table)
         kept = whole.drop(personal).gather_every(-(-row_count // limit) if row_count > limit else 1)
         return Rows(frame=kept.collect(), row_count=row_count, personal=_count_personal(whole, personal))
 
@@ -117,9 +117,10 @@ class Lake:
     def read_labelled_rows(self) -> pl.DataFrame:
         """Feature rows whose label is known by now, with the label; no personal columns. Grain: one row per scored row."""
         rows = scoring.read_labelled_rows(self.settings, self.case, as_of=_END_OF_TIME)
-        contracts = [find_contract(self.feature_table), *(find_contract(self.case.table("silver", noun)) for noun in self.case.label.inputs)]
-        personal = {name for contract in contracts if contract for name in find_personal_columns(rows.columns, contract)}
-        return rows.drop(sorted(personal))
+        return rows.drop(self._find_hidden(rows.columns, self.feature_table))
+
+    def _find_hidden(self, columns: Sequence[str], table: str) -> list[str]:
+        return find_personal_columns(columns, find_contract(table), personal=find_personal(self.case))
 
     def _read_whole(self, table: str, *, version: int | None) -> pl.LazyFrame:
         frame = tables.read(self.settings, table, version=version)
@@ -164,11 +165,16 @@ def _fill(own: Settings, seen: str, case: UseCase) -> str:
     )
 
 
-def find_personal_columns(columns: Sequence[str], contract: Contract | None) -> list[str]:
-    """Columns whose values nobody is shown: those that the contract marks, and all where no contract says what is personal."""
-    if contract is None:
-        return list(columns)
-    return [name for name in columns if name in contract.columns and contract.columns[name].pii != "none"]
+def find_personal_columns(columns: Sequence[str], contract: Contract | None, *, personal: frozenset[str] = frozenset()) -> list[str]:
+    """Columns whose values nobody is shown.
+
+    Args:
+        columns: Those of a table.
+        contract: What it promises; None: nobody says what is personal, so all of it is.
+        personal: Columns that other contracts of the use case mark: a name that is personal in one table is so in all.
+    """
+    hidden = personal | mark_personal(contract)
+    return [name for name in columns if contract is None or name in hidden]
 
 
 def _count_personal(whole: pl.LazyFrame, names: Sequence[str]) -> list[PersonalColumn]:

@@ -75,7 +75,7 @@ def list_entries(cases: Sequence[UseCase], *, present: Iterable[str] = (), contr
     order = {layer: number for number, layer in enumerate(catalog.LAYERS)}
     listed = sorted(names, key=lambda name: (order[catalog.parse_name(name).layer], name))
     lineages = {case.name: build_lineage(case, read_cards()) for case in cases}
-    personal = {case.name: _find_personal(case, contracts) for case in cases}
+    personal = {case.name: find_personal(case, contracts) for case in cases}
     return [_build_entry(name, find_owner(name, owners), owners, lineages, personal, contracts) for name in listed]
 
 
@@ -109,7 +109,7 @@ def _build_entry(
         contract=contract,
         file=file.relative_to(contracts.parent) if file else None,
         digest=hashlib.sha256(file.read_bytes()).hexdigest()[:_DIGEST_DIGITS] if file else None,
-        personal=_mark_personal(contract) | (personal[owner] if owner else frozenset()),
+        personal=mark_personal(contract) | (personal[owner] if owner else frozenset()),
         made_by=_gather(sorted(lineage.made_from.get(name, {})) for lineage in known),
         made_from=_gather(lineage.list_upstream(name) for lineage in known),
         source=_describe_source(cases[owner], lineages[owner], name) if owner else None,
@@ -127,17 +127,18 @@ def _find_file(table: str, contracts: Path) -> Path | None:
     return next(iter(sorted(contracts.glob(f"*/{catalog.parse_name(table).local}.yaml"))), None)
 
 
-def _mark_personal(contract: Contract | None) -> frozenset[str]:
+def mark_personal(contract: Contract | None) -> frozenset[str]:
+    """Columns that a contract marks, and the one that says whose rows they are."""
     if contract is None:
         return frozenset()
     marked = {name for name, column in contract.columns.items() if column.pii != "none"}
     return frozenset(marked | ({contract.subject_key} if contract.subject_key else set()))
 
 
-def _find_personal(case: UseCase, contracts: Path) -> frozenset[str]:
+def find_personal(case: UseCase, contracts: Path = CONTRACTS) -> frozenset[str]:
     """Columns that any contract of the use case marks: a name that is personal in silver is so in bronze, whoever forgot the mark there."""
     found = [find_contract(path.stem, contracts) for path in contracts.glob(f"{case.name}/*.yaml")]
-    return frozenset().union(*(_mark_personal(contract) for contract in found))
+    return frozenset().union(*(mark_personal(contract) for contract in found))
 
 
 def _describe_source(case: UseCase, lineage: Lineage, table: str) -> str | None:

@@ -103,6 +103,12 @@ def test_direct_and_indirect_personal_data_are_hidden_and_all_columns_where_nobo
     assert find_personal_columns(["anything"], None) == ["anything"]
 
 
+def test_whose_rows_they_are_is_hidden_and_so_is_a_name_that_another_table_marks():
+    contract = build_contract(subject_key="trip_id")
+    assert find_personal_columns(["trip_id", "carrier"], contract) == ["trip_id"]
+    assert find_personal_columns(["trip_id", "carrier"], contract, personal=frozenset({"carrier"})) == ["trip_id", "carrier"]
+
+
 def test_of_a_table_without_a_contract_only_counts_are_told(home):
     table = "silver.flight_delay_mystery"
     tables.append(load_settings("prod"), table, pl.DataFrame({"name": [PERSON, None]}), batch_id="refine/flight_delay/1/1")
