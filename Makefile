@@ -46,7 +46,7 @@ need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(
 
 .PHONY: help run use-case page quality runs catalog summary tables results explore explore-page up down status ingest refine featurize \
 	train promote score monitor retrain lifecycle approve reject withdraw rollback verify serve drain ui-mlflow ui-prefect reset deploy diff \
-	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases install verdict \
+	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases bench-large install verdict \
 	drills workflows secrets audit \
 	verify-from-scratch post-verdict backup restore
 
@@ -257,6 +257,9 @@ post-verdict: ## In a workflow: post the verdict on its request (REQUEST, VERDIC
 
 bench-use-cases: $(DEV) ## Four real tables from the file to a champion, beside scripts by hand; TABLES=bundesliga,diamonds for some (10 min)
 	@$(PYTHON) -m benchmarks.use_cases --tables "$$TABLES"
+
+bench-large: $(RUN) ## Five million rows, and five hundred columns, from the file to a champion, with the memory it takes (40 min)
+	@$(PYTHON) -m benchmarks.use_cases.large --tables "$$TABLES"
 
 bench-lifecycle: $(RUN) ## The product against a plain script without Prefect, both cold; ends with their ratio
 	@$(PYTHON) -m benchmarks.lifecycle

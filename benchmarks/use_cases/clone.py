@@ -37,7 +37,7 @@ class Clone:
         """Of its dev environment."""
         return load_settings("dev", home=self.home, variables={})
 
-    def type(self, *arguments: str, code: int = 0) -> str:
+    def type(self, *arguments: str, code: int = 0, seconds: int = 900) -> str:
         """Run `python -m <arguments>` there; what it said.
 
         Raises:
@@ -46,7 +46,7 @@ class Clone:
         variables = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         variables |= {"HEADRACE_ENV": "dev", "HEADRACE_HOME": str(self.home), **self._threads}
         command = [sys.executable, "-m", *arguments]
-        done = subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=900, check=False)
+        done = subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=seconds, check=False)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
