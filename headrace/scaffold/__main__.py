@@ -13,11 +13,12 @@ from pathlib import Path
 import polars as pl
 
 from headrace.errors import HeadraceError, UseCaseError
+from headrace.scaffold.more import add_rows
 from headrace.scaffold.placing import PLACED_AT
 from headrace.scaffold.plan import Plan, Question, build_plan, check_name
 from headrace.scaffold.reading import INSTANT, Table, read_table
 from headrace.scaffold.render import render_files
-from headrace.scaffold.writing import PATCH, build_patch, check_free, find_feed, hold, land, write_files
+from headrace.scaffold.writing import KNOWN_AT, PATCH, build_patch, check_free, find_feed, hold, land, write_files
 from headrace.settings import ROOT
 
 _WANTED = ("name", "from", "label", "time", "key")
@@ -64,20 +65,41 @@ def _make(options: dict[str, str], *, root: Path) -> None:
 def _plan_and_write(options: dict[str, str], table: Table, *, source: Path, root: Path, began: float) -> None:
     asked = {name: options[name] for name in ("name", "label", "time", "key", *_OPTIONAL)}
     question = Question(source=source, feed=find_feed(options["name"], root=root), **asked)
+    if question.feed is not None:
+        _add_and_propose(question, table, root=root)
+        return
     _say("measuring every column against the label")
     plan = build_plan(question, table)
     files = render_files(plan)
     check_free(files, root=root)
-    patch = build_patch(files, root=root)
     # The rows first: a use case without rows would be half of one, rows without it are only a file.
-    landed = land(plan, folder=root / "landing" / plan.name, source=source)
+    rows = plan.landed.rows.with_columns(pl.col(plan.landed_roles.time).alias(KNOWN_AT))
+    landed = land(rows, folder=root / "landing" / plan.name / plan.feed, source=source)
     written = write_files(files, root=root)
     _say(_describe(plan, written=len(written), landed=landed.relative_to(root), seconds=time.monotonic() - began))
+
+
+def _add_and_propose(question: Question, table: Table, *, root: Path) -> None:
+    """More rows for a use case that is there, and what its files would be, were they made from these."""
+    added = add_rows(question, table, root=root)
+    where = added.path.relative_to(root)
+    replaced = "" if added.replaced_count is None else f"; {added.replaced_count:,} have the key of an earlier row and take its place"
+    what = f"adding {added.row_count:,} rows to it, in {where}{replaced}" if added.is_new else f"it has these {added.row_count:,} rows, in {where}"
+    _say(f"\n{question.name} is there already: {what}")
+    try:
+        files = render_files(build_plan(question, table))
+    except UseCaseError as error:
+        _say(f"  its files stay as they are; from these rows alone nothing could be proposed: {error}")
+        return
+    patch = build_patch(files, root=root)
+    written = write_files(files, root=root)
+    _say(f"  written       {len(written)} files that were missing" if written else "  written       0 files, yours were kept")
     if patch:
-        path = root / "landing" / plan.name / PATCH
+        path = root / "landing" / question.name / PATCH
         path.write_text(patch, encoding="utf-8")
         count = patch.count("\n+++ ") + patch.startswith("+++ ")
-        _say(f"\n{count} files differ from what this table would make; yours were kept. The difference: git apply --stat {path.relative_to(root)}")
+        _say(f"  {count} files would differ, were they made from this table alone: yours (-), made anew (+), in {path.relative_to(root)}")
+        _say(f"  take all of it: git apply {path.relative_to(root)}")
 
 
 def _check_complete(options: dict[str, str], table: Table) -> None:
@@ -113,8 +135,9 @@ def _describe(plan: Plan, *, written: int, landed: Path, seconds: float) -> str:
         f"  left out      {len(left_out)}" + (":" if left_out else ""),
         *left_out[:12],
         *([f"    ... {len(left_out) - 12} more, in use_cases/{plan.name}/features.py"] if len(left_out) > 12 else []),
-        f"  {'by time' if roles.time != PLACED_AT else 'at random':<14}the first model learns from all until {windows.ticks[0]:%Y-%m-%d}; the last "
-        f"{_days(windows.holdout)} before judge it",
+        f"  {'by time' if roles.time != PLACED_AT else 'at random':<14}of the rows until {windows.ticks[0]:%Y-%m-%d} the oldest teach the first "
+        f"model, the next {_days(windows.validation)} tune it,",
+        f"                the last {_days(windows.holdout)} judge it",
         f"                then {len(windows.ticks) - 1} steps (ticks) until {windows.ticks[-1]:%Y-%m-%d}: score, monitor, and retrain where it pays",
         f"  to beat       a rule of thumb: {rule}",
         "  to check",

@@ -25,6 +25,9 @@ _LONGEST_VALUE = 30
 # What a person may choose.
 _CHOICES = ("binary", "multiclass", "regression", "forecast")
 
+# Texts that say that they are a yes.
+_YES = ("yes", "1", "true")
+
 # Kinds whose label is a number.
 _NUMBERS = ("regression", "forecast")
 
@@ -60,6 +63,11 @@ class Target:
         if isinstance(self.positive, bool):
             return str(self.positive).lower()
         return self.positive if isinstance(self.positive, str) else f"{self.positive:g}" if self.positive is not None else ""
+
+    @property
+    def is_rarer_chosen(self) -> bool:
+        """Whether a yes was chosen among two values that do not say which is one."""
+        return isinstance(self.positive, str) and self.positive.lower() not in _YES
 
     @property
     def is_number(self) -> bool:
@@ -180,7 +188,7 @@ def choose_positive(labels: pl.Series) -> str | float:
     if labels.dtype.is_numeric() and labels.eq(1).any():
         return labels.dtype.to_python()(1)
     counts = dict(labels.drop_nulls().value_counts().iter_rows())
-    for wanted in (True, "yes", "1", "true"):
+    for wanted in (True, *_YES):
         found = [value for value in counts if type(value) is type(wanted) and (value.lower() if isinstance(value, str) else value) == wanted]
         if found:
             return found[0]

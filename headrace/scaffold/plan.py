@@ -4,6 +4,7 @@ import keyword
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +23,9 @@ from headrace.use_case import NAME
 
 # A column that tells less than this alone (ROC AUC) makes no rule of thumb.
 _LEAST_TELLING = 0.52
+
+# A column that tells so much alone (ROC AUC, concordance) is worth a question.
+_STRONG = 0.7
 
 # Share of newer values within the range of the older ones from which on a number does not run with time.
 _STEADY_SHARE = 0.9
@@ -165,18 +169,20 @@ def _check_columns(table: Table, question: Question, *, label: str, time: str, k
 
 @dataclass(frozen=True, kw_only=True)
 class _Spans:
-    """Windows, and how many labelled rows the first tick knows, and judges on."""
+    """Windows, how many labelled rows the first tick knows and trains on, and how few any tick has to tune or to judge with."""
 
     windows: Windows
     first_count: int
+    trained_count: int
     judged_count: int
 
 
 def _choose_spans(rows: pl.DataFrame, target: Target, *, time: str) -> _Spans:
     labelled = rows.filter(pl.col(target.column).is_not_null())
     windows = choose_windows(labelled[time])
-    judged = _check_windows(labelled, windows, target, time=time)
-    return _Spans(windows=windows, first_count=labelled.filter(pl.col(time) < windows.ticks[0]).height, judged_count=judged)
+    trained, judged = _check_windows(labelled, windows, target, time=time)
+    first = labelled.filter(pl.col(time) < windows.ticks[0]).height
+    return _Spans(windows=windows, first_count=first, trained_count=trained, judged_count=judged)
 
 
 def _complete(
@@ -209,8 +215,8 @@ def _complete(
         windows=spans.windows,
         slices=[one.name for one in roles.features if one.kind == "category" and table.rows[one.column].n_unique() <= _MOST_SLICES][:2],
         baseline=baseline,
-        min_training_rows=max(100, first * 3 // 10),
-        min_holdout_rows=max(50, judged // 2),
+        min_training_rows=max(_LEAST_TRAINED, min(first * 3 // 10, spans.trained_count * 4 // 5)),
+        min_holdout_rows=max(_LEAST_JUDGED, judged // 2),
         leaf_rows=_NUMBER_LEAF_ROWS if roles.target.is_number else max(10, min(500, first // 200)),
         checks=checks,
     )
@@ -256,22 +262,32 @@ def check_name(name: str) -> None:
         )
 
 
-def _check_windows(labelled: pl.DataFrame, windows: Windows, target: Target, *, time: str) -> int:
-    """How many labelled rows judge the first model; refuses a table whose instants cannot be divided into windows."""
+def _check_windows(labelled: pl.DataFrame, windows: Windows, target: Target, *, time: str) -> tuple[int, int]:
+    """How many labelled rows teach the first model, and the fewest that any tick tunes or judges with.
+
+    Refuses a table whose instants cannot be divided into windows: training would be blocked at every tick.
+    """
+
+    def between(start: datetime, end: datetime) -> pl.DataFrame:
+        return labelled.filter(pl.col(time).is_between(start, end, closed="left"))
+
     start = windows.ticks[0] - windows.holdout
-    judged = labelled.filter(pl.col(time).is_between(start, windows.ticks[0], closed="left"))
+    judged, tuned = between(start, windows.ticks[0]), between(start - windows.validation, start)
     trained = labelled.filter(pl.col(time) < start - windows.validation)
-    if trained.height < _LEAST_TRAINED or judged.height < _LEAST_JUDGED:
+    if trained.height < _LEAST_TRAINED or min(judged.height, tuned.height) < _LEAST_JUDGED:
         raise UseCaseError(
             f"TIME={time} has {labelled[time].n_unique()} different instants, which leave {trained.height} rows to train on (at least "
-            f"{_LEAST_TRAINED} are needed) and {judged.height} to judge on (at least {_LEAST_JUDGED}); name a column whose instants lie further apart"
+            f"{_LEAST_TRAINED} are needed), {tuned.height} to tune on and {judged.height} to judge on (at least {_LEAST_JUDGED} each); name a "
+            "column whose instants lie further apart, or say TIME=none"
         )
-    if min(trained[target.column].n_unique(), judged[target.column].n_unique()) < 2:
+    if min(part[target.column].n_unique() for part in (trained, tuned, judged)) < 2:
         raise UseCaseError(
             f"LABEL={target.column} has one value only in the {trained.height} rows to train on or in the {judged.height} to judge on; "
             "the rarer value is too rare, or came up later: deliver more rows with it, or rows of another time"
         )
-    return judged.height
+    ends = [(tick - windows.holdout, tick) for tick in windows.ticks]
+    parts = ends + [(start - windows.validation, start) for start, _ in ends]
+    return trained.height, min(between(start, end).height for start, end in parts)
 
 
 def _name_feed(question: Question) -> str:
@@ -335,6 +351,11 @@ def _list_checks(table: Table, roles: Roles, *, repeated: int) -> list[str]:
         checks.append(
             f"A row is taken to be known at {roles.time}, and its {roles.label} with it: if the answer takes time, set KNOWN_AFTER in label.py."
         )
+    strongest = roles.features[0]
+    if strongest.auc >= _STRONG:
+        checks.append(f"{strongest.name} tells most alone ({strongest.auc:.2f}): was it known by then? If not, take it out of features.py.")
+    if roles.target.is_rarer_chosen:
+        checks.append(f"Yes is {roles.target.positive_text}, the rarer of the two values; if the other is meant, turn label.py round.")
     if repeated:
         checks.append(f"{roles.key} repeats in {repeated} rows: the last of them counts.")
     if roles.personal:

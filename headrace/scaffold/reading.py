@@ -23,7 +23,7 @@ INSTANT = pl.Datetime("us", "UTC")
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?")
 
 # Pairs that mean yes and no, in lower case.
-_FLAGS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"))
+FLAGS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"))
 
 _SEPARATORS = ",;\t|"
 
@@ -277,7 +277,7 @@ def _parse_numbers(values: pl.Series) -> pl.Series | None:
 def _parse_flags(values: pl.Series) -> pl.Series | None:
     lower = values.str.to_lowercase()
     found = set(lower.drop_nulls().unique())
-    for yes, no in _FLAGS:
+    for yes, no in FLAGS:
         if found == {yes, no}:
             return lower.replace_strict([yes, no], [True, False], default=None, return_dtype=pl.Boolean)
     return None

@@ -4,7 +4,7 @@ import difflib
 import fcntl
 import os
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -12,9 +12,10 @@ from pathlib import Path
 import polars as pl
 
 from headrace.errors import UseCaseError
-from headrace.scaffold.plan import Plan
 
 PATCH = "proposal.patch"
+
+KNOWN_AT = "known_at"
 
 # By this a use case says that it came from here.
 _MADE = "Made by `make use-case`"
@@ -97,20 +98,29 @@ def build_patch(files: Mapping[Path, str], *, root: Path) -> str:
     return "".join(parts)
 
 
-def land(plan: Plan, *, folder: Path, source: Path) -> Path:
-    """Put the rows where the use case looks for them, as Parquet with `known_at`; the same rows again are the same file.
+def find_same(rows: pl.DataFrame, folder: Path, *, but: Sequence[str] = ()) -> Path | None:
+    """A landed file of the same rows, whatever it holds in some columns; None where there is none."""
+    for there in sorted(folder.glob("*.parquet")):
+        if pl.scan_parquet(there).select(pl.len()).collect().item() == rows.height and pl.read_parquet(there).drop(but).equals(rows.drop(but)):
+            return there
+    return None
+
+
+def land(rows: pl.DataFrame, *, folder: Path, source: Path) -> Path:
+    """Put rows where the use case looks for them, as Parquet.
+
+    Args:
+        rows: The rows with `known_at`.
+        folder: The folder of their feed.
+        source: The file they come from; the new one is named after it.
 
     Returns:
         The file.
     """
-    rows = plan.landed.rows.with_columns(pl.col(plan.landed_roles.time).alias("known_at"))
     # A name that begins with a dot or an underscore would be taken for a file that is still being written.
-    stem = re.sub(r"[^A-Za-z0-9.-]+", "_", source.resolve().stem).strip("._")[:60] or plan.feed
-    target = folder / plan.feed / f"{stem}.parquet"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for there in sorted(target.parent.glob("*.parquet")):
-        if pl.scan_parquet(there).select(pl.len()).collect().item() == rows.height and pl.read_parquet(there).equals(rows):
-            return there
+    stem = re.sub(r"[^A-Za-z0-9.-]+", "_", source.resolve().stem).strip("._")[:60] or folder.name
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{stem}.parquet"
     if target.exists():
         # Another delivery of the same name: what came before stays, and its silver rows are replaced key by key.
         dated = f"{stem}-{datetime.fromtimestamp(source.stat().st_mtime).astimezone():%Y%m%dT%H%M%S}"

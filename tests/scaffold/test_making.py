@@ -153,6 +153,9 @@ def test_what_is_missing_is_asked_for_with_what_the_table_offers(tmp_path, capsy
 
 TINY = customers(5)
 
+# Two thirds of the rows on one day.
+LUMPS = pl.when(pl.int_range(pl.len()) < 700).then(pl.date(2015, 1, 1) + pl.duration(days=pl.int_range(pl.len()))).otherwise(pl.date(2020, 7, 1))
+
 
 @pytest.mark.parametrize(
     ("change", "asked", "says"),
@@ -163,6 +166,7 @@ TINY = customers(5)
         (lambda rows: rows, {"label": "nothing"}, "LABEL=nothing is no column of the table; it has Customer ID"),
         (lambda rows: rows, {"time": "visits"}, "TIME=visits is Int64, expected dates or instants.*signed_up_at"),
         (lambda rows: rows.with_columns(year=pl.lit(2024)), {"time": "year"}, "TIME=year holds years"),
+        (lambda rows: rows.with_columns(year=LUMPS), {"time": "year"}, "leave 700 rows to train on .*, 0 to tune on .* or say TIME=none"),
         (lambda rows: rows, {"time": "left_on"}, "left_on is empty in"),
         (lambda rows: rows, {"key": "plan"}, "KEY=plan repeats in .* columns without a repeated value: customer_id"),
         (lambda rows: rows, {"key": "price_eur"}, "a key is text or a whole number"),
@@ -174,6 +178,17 @@ TINY = customers(5)
 def test_what_cannot_be_a_use_case_is_a_sentence(tmp_path, change, asked, says):
     with pytest.raises(UseCaseError, match=says):
         plan(tmp_path, change(customers()), **asked)
+
+
+def test_what_a_person_should_ask_is_asked(made, tmp_path):
+    assert any("visits tells most alone" in check and "was it known by then?" in check for check in made.checks) == (
+        made.roles.features[0].auc >= 0.7
+    )
+    rows = customers().with_columns(visits=pl.when(pl.col("churned") == "yes").then(pl.col("visits") + 6).otherwise("visits"))
+    assert any(check.startswith("visits tells most alone (0.") for check in plan(tmp_path, rows).checks)
+    letters = customers().with_columns(pl.col("churned").replace({"yes": "A", "no": "D"}))
+    assert any(check.startswith("Yes is A, the rarer of the two values") for check in plan(tmp_path, letters).checks)
+    assert not any("the rarer of the two" in check for check in made.checks)
 
 
 def test_a_few_odd_rows_are_said_and_do_not_stop_it(tmp_path):
