@@ -34,7 +34,7 @@ EXPLORE := .venv/.installed-explore
 DEV := .venv/.installed-dev
 
 # Ends with the verb's own exit code as a line, because make itself always leaves with 2.
-ended = || { code=$$?; echo "make $@: the verb ended with exit code $$code (3: a gate blocked; all codes: docs/reference/errors.md)" >&2; exit $$code; }
+ended = || { code=$$?; echo "make $@: the verb ended with exit code $$code (what that means: docs/reference/errors.md; 3 is a gate that blocked)" >&2; exit $$code; }
 flow = $(PYTHON) -m flows $@ --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"} $${REVISION:+--revision "$$REVISION"} $(ended)
 # All use cases, unless one is named.
 one_use_case = $(if $(named_use_case),--use-case "$$USE_CASE")

@@ -68,6 +68,15 @@ class Facts:
         return blocked.join(self.rejections.select("as_of", "reason"), on=["as_of", "reason"], how="anti", maintain_order="left")
 
     @property
+    def why_nobody(self) -> str:
+        """Why there is no champion, as a sentence's end."""
+        blocked = self.stops.filter(pl.col("flow") == "train")
+        if self.trainings.is_empty() and blocked.height:
+            newest = blocked.row(-1, named=True)
+            return f"each training was blocked, the newest on {newest['as_of']:%Y-%m-%d}: {newest['reason']}"
+        return "nothing has been trained" if self.trainings.is_empty() else "no challenger has passed its gates"
+
+    @property
     def promoted_count(self) -> int:
         """Number of challengers that became champion."""
         return self.promotions.filter((pl.col("action") == "promote") & pl.col("passed")).height

@@ -24,22 +24,23 @@ def summarize(settings: Settings, case: UseCase) -> str:
         "drift": _describe_drift(facts),
         "time": _describe_time(facts),
         "the page": str(story_path(settings, case)),
-        "next": ", ".join(_list_next(settings, case)),
+        "next": ", ".join(_list_next(settings, case, is_served=facts.champion is not None)),
     }
     as_of = f", as of {facts.as_of:%Y-%m-%d}" if facts.as_of else ""
     title = [f"headrace: {case.name} in {settings.seen}{as_of}", case.title, ""]
     return "\n".join(title + [f"  {label:<{_LABEL_WIDTH}}{text}" for label, text in lines.items()])
 
 
-def _list_next(settings: Settings, case: UseCase) -> list[str]:
+def _list_next(settings: Settings, case: UseCase, *, is_served: bool) -> list[str]:
     if settings.looks_at:
         return [f"make {verb} {name_place(settings, case)}" for verb in ("runs", "page")]
-    return [f"make {verb} ENV={settings.environment}" for verb in (f"serve USE_CASE={case.name}", "ui-mlflow", "reset")]
+    first = f"serve USE_CASE={case.name}" if is_served else f"page USE_CASE={case.name}"
+    return [f"make {verb} ENV={settings.environment}" for verb in (first, "ui-mlflow", "reset")]
 
 
 def _describe_champion(facts: Facts) -> str:
     if facts.champion is None:
-        return "none yet: no challenger has passed its gates"
+        return f"none yet: {facts.why_nobody}"
     others = len({reign.version for reign in facts.reigns}) - 1
     before = f", after {others} other{'s' if others > 1 else ''}" if others else ", the first"
     return f"version {facts.champion.version} since {facts.champion.since:%Y-%m-%d}{before}"
@@ -50,7 +51,7 @@ def _describe_figures(settings: Settings, case: UseCase, facts: Facts) -> dict[s
     outcomes = read_outcomes(settings, case, as_of=facts.as_of)
     months = measure_months(outcomes.rows, kind)
     if months.is_empty():
-        return {"served": "nothing yet: no prediction has met its label"}
+        return {"served": "nothing yet: " + ("no prediction has met its label" if facts.champion else "there is no champion")}
     total = months.row(-1, named=True)
     month_count = months.filter(months["month"] != ALL_MONTHS).height
     return {

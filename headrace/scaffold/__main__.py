@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _make(options: dict[str, str], *, root: Path) -> None:
     if not options["from"]:
-        raise UseCaseError("FROM is missing: the table to start from; for example FROM=customers.parquet")
+        others = "NAME, LABEL, TIME and KEY are needed too, and what the table offers for them is said once it is known"
+        raise UseCaseError(f"FROM is missing: the table to start from; for example FROM=customers.parquet. {others}")
     source = Path(options["from"]).expanduser()
     began = time.monotonic()
     _say(f"reading {source}")
@@ -112,13 +113,13 @@ def _check_complete(options: dict[str, str], table: Table) -> None:
     unique = [name for name in rows.columns if rows.schema[name] in (pl.String, pl.Int64) and rows[name].drop_nulls().n_unique() == rows.height]
     offers = {
         "name": "a name for the use case, lower case; for example NAME=churn",
-        "label": f"the column to predict; yes or no, a class, or a number; with 2 to {_FEW} values: {_join(few)}",
-        "time": f"the column of each row's instant; dates or instants: {_join(times)}; a table without time: TIME=none",
-        "key": f"the column that identifies a row; without a repeated value: {_join(unique)}; a table without one: KEY=none",
+        "label": f"the column to predict: yes or no, a class, or a number (columns of 2 to {_FEW} values: {_join(few)})",
+        "time": f"the column of each row's date or instant (columns of those: {_join(times)}); a table without one: TIME=none",
+        "key": f"the column that identifies a row (columns without a repeated value: {_join(unique)}); a table without one: KEY=none",
     }
     missing = [f"{name.upper()} is missing: {offer}" for name, offer in offers.items() if not options[name]]
     if missing:
-        raise UseCaseError("; ".join(missing))
+        raise UseCaseError("\n  ".join(missing))
 
 
 def _describe(plan: Plan, *, written: int, landed: Path, seconds: float) -> str:

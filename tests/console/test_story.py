@@ -196,7 +196,16 @@ class TestSummary:
 
     def test_an_empty_environment_has_one_too(self, tmp_path):
         text = summarize(load_settings("dev", home=tmp_path, variables={}), CASE)
-        assert "none yet: no challenger has passed its gates" in text
+        assert "none yet: nothing has been trained" in text
+        assert "there is no champion" in text
+        assert "make serve" not in text
+
+    def test_where_every_training_was_blocked_it_says_why(self, tmp_path):
+        empty = facts.read_facts(load_settings("dev", home=tmp_path, variables={}), CASE)
+        blocked = {"as_of": at(4, 1), "flow": "train", "status": "blocked", "reason": "split: 9 labelled rows"}
+        schema = {name: empty.runs.schema[name] for name in blocked}
+        told = replace(empty, runs=pl.concat([empty.runs, pl.DataFrame([blocked], schema=schema)], how="diagonal"))
+        assert told.why_nobody == "each training was blocked, the newest on 2013-04-01: split: 9 labelled rows"
 
 
 class TestVerbs:

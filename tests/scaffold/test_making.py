@@ -146,7 +146,7 @@ def test_what_is_missing_is_asked_for_with_what_the_table_offers(tmp_path, capsy
     source = write_csv(tmp_path)
     assert make(tmp_path, source, label="", time="", key="", name="") == UseCaseError.exit_code
     said = capsys.readouterr().err
-    for words in ("NAME is missing", "with 2 to 10 values: plan, is_member", "dates or instants: signed_up_at", "repeated value: customer_id"):
+    for words in ("NAME is missing", "of 2 to 10 values: plan, is_member", "columns of those: signed_up_at", "repeated value: customer_id"):
         assert words in said
     assert not (tmp_path / "use_cases").exists()
 
