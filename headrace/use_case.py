@@ -32,6 +32,7 @@ class Delivery:
         arrived_at: Instant (UTC) at which it was there to be read.
         origin: Where it came from, for `_source`: a package and version, or a file.
         read: Reads the rows, verbatim: the feed's own columns, no system columns.
+        parts: How the names of its parts begin, where a replay may have taken it part by part before; what they held is left out then.
     """
 
     feed: str
@@ -39,6 +40,7 @@ class Delivery:
     arrived_at: datetime
     origin: str
     read: Callable[[], pl.DataFrame]
+    parts: str | None = None
 
 
 class Source(Protocol):

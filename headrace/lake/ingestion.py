@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -47,7 +48,17 @@ def list_open_deliveries(settings: Settings, case: UseCase, feed: str, *, until:
     after = read_watermark(settings, table, column="_ingested_at", below=until)
     for delivery in case.source.deliveries(feed, after=after, until=until):
         if not tables.is_written(settings, table, batch_id=_build_id(case, delivery)):
-            yield delivery, after
+            yield _leave_out_parts(settings, case, delivery), after
+
+
+def _leave_out_parts(settings: Settings, case: UseCase, delivery: Delivery) -> Delivery:
+    """What is left of a delivery of which a replay has taken parts, each until an instant: the rows that became known later."""
+    if delivery.parts is None:
+        return delivery
+    begin = _build_id(case, replace(delivery, slice_name=delivery.parts)).rpartition("/")[0]
+    taken = tables.read(settings, case.table("bronze", delivery.feed)).filter(pl.col("_batch_id").str.starts_with(begin))
+    end = taken.select(pl.col("_ingested_at").max()).collect().item()
+    return delivery if end is None else replace(delivery, read=lambda: delivery.read().filter(pl.col("known_at") > end))
 
 
 def decide_schema(rows: pl.DataFrame, contract: Contract, *, origin: str) -> Decision:

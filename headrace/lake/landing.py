@@ -28,6 +28,9 @@ from headrace.use_case import Delivery
 KNOWN_AT = "known_at"
 
 _UNFINISHED_STARTS, _UNFINISHED_ENDS = (".", "_"), (".tmp", ".part")
+# Between the name of a file's delivery and the end of a part of it.
+_PART = "@until-"
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Parquet types that hold nothing that the contract's type could not.
@@ -73,6 +76,8 @@ class LandingFolder:
         paths = [path for path in (self.folder / feed).glob("*") if path.is_file() and not _is_unfinished(path)]
         arrivals = sorted((_modified_at(path), path) for path in paths)
         whole = [self._deliver(feed, path, at) for at, path in arrivals if at <= until]
+        if self.is_history:
+            whole = [replace(delivery, parts=f"{delivery.slice_name}{_PART}") for delivery in whole]
         history = [self._deliver(feed, path, at) for at, path in arrivals if at > until] if self.is_history else []
         return whole + [part for delivery in history if (part := _cut(delivery, after=after, until=until)) is not None]
 
@@ -92,7 +97,7 @@ def _cut(delivery: Delivery, *, after: datetime | None, until: datetime) -> Deli
     """The part of a file that was known in `after < known_at <= until` (UTC); None where that is no row."""
     known_at = pl.col(KNOWN_AT)
     rows = delivery.read().filter(known_at <= until, *([known_at > after] if after is not None else []))
-    name = f"{delivery.slice_name.partition('@')[0]}@until-{format_instant(until)}"
+    name = f"{delivery.slice_name}{_PART}{format_instant(until)}"
     return replace(delivery, slice_name=name, arrived_at=until, read=lambda: rows) if rows.height else None
 
 

@@ -1,13 +1,18 @@
 import os
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
 
 from headrace.errors import SourceError
+from headrace.lake import tables
 from headrace.lake.batches import build_batch_id
 from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
+from headrace.lake.ingestion import append_feed
 from headrace.lake.landing import LandingFolder, read_file
+from headrace.settings import load_settings
+from tests.small_flights import small_flights
 
 ARRIVED = datetime(2013, 6, 1, 12, 0, 0, 250, tzinfo=UTC)
 INSTANT = pl.Datetime("us", "UTC")
@@ -211,10 +216,25 @@ class TestHistory:
             for delivery in source.deliveries("airlines", after=datetime(2013, 1, day - 1, tzinfo=UTC), until=datetime(2013, 1, day, tzinfo=UTC))
         ]
         assert len(set(names)) == 2
-        assert all(name.startswith("all.csv@until-") for name in names)
+        assert all(name.startswith("all.csv@2013-06-01T12:00:00Z-") and "@until-2013-01-0" in name for name in names)
 
     def test_once_the_file_is_there_it_is_delivered_whole(self, source):
         assert self.read(source, until=ARRIVED) == ["A1", "A2", "A3", "A4", "A5", "A6"]
+
+    def test_what_a_replay_has_taken_does_not_come_again_with_the_whole_file(self, tmp_path, source):
+        settings, case = load_settings("dev", home=tmp_path / "home", variables={}), replace(small_flights(), source=source)
+        for until in (datetime(2013, 1, 2, tzinfo=UTC), datetime(2013, 1, 4, 12, tzinfo=UTC), ARRIVED, ARRIVED + timedelta(days=1)):
+            append_feed(settings, case, "airlines", as_of=until)
+        taken = tables.read(settings, "bronze.flight_delay_airlines").sort("carrier").collect()
+        assert taken["carrier"].to_list() == ["A1", "A2", "A3", "A4", "A5", "A6"]
+        assert taken["_ingested_at"].n_unique() == 3
+
+    def test_a_file_that_was_written_anew_is_another_one_and_comes_whole(self, tmp_path, source):
+        settings, case = load_settings("dev", home=tmp_path / "home", variables={}), replace(small_flights(), source=source)
+        append_feed(settings, case, "airlines", as_of=datetime(2013, 1, 2, tzinfo=UTC))
+        write(tmp_path / "airlines" / "all.csv", "carrier,name,known_at\nB1,Corrected,2013-01-01T00:00:00Z\n")
+        append_feed(settings, case, "airlines", as_of=ARRIVED)
+        assert tables.read(settings, "bronze.flight_delay_airlines").sort("carrier").collect()["carrier"].to_list() == ["A1", "A2", "B1"]
 
     def test_without_saying_so_a_file_delivers_nothing_before_it_is_there(self, tmp_path, source):
         plain = LandingFolder(folder=tmp_path, use_case="flight_delay")
