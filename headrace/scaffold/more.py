@@ -55,14 +55,16 @@ def add_rows(question: Question, table: Table, *, root: Path, now: datetime | No
     folder = root / "landing" / question.name / feed
     landed = sorted(folder.glob("*.parquet"))
     named = _name_columns(question, table, landed=landed, now=now or datetime.now(UTC))
-    rows = _fit(named, root / "data_contracts" / question.name / f"bronze.{question.name}_{feed}.yaml")
+    contracts = root / "data_contracts" / question.name
+    rows = _fit(named, contracts / f"bronze.{question.name}_{feed}.yaml")
     same = find_same(rows, folder, but=[name for name in _OWN if name in rows.columns and name not in table.rows.columns])
     if same is not None:
         return Added(path=same, is_new=False, row_count=rows.height, replaced_count=0)
     replaced = None
-    if question.key != NONE and landed:
-        key = find_column(table, "KEY", question.key)
-        replaced = rows.join(pl.scan_parquet(landed).select(key).unique().collect(), on=key, how="semi").height
+    key = read_contract(contracts / f"silver.{question.name}_{feed}.yaml").key
+    if question.key != NONE and key is not None:
+        known = pl.scan_parquet(landed).select(key.columns).unique().collect() if landed else rows.clear()
+        replaced = rows.join(known, on=list(key.columns), how="semi").height
     return Added(path=land(rows, folder=folder, source=question.source), is_new=True, row_count=rows.height, replaced_count=replaced)
 
 

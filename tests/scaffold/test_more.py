@@ -12,6 +12,7 @@ from headrace.scaffold.placing import PLACED_AT, ROW_ID
 from headrace.scaffold.plan import Question
 from headrace.scaffold.reading import read_table
 from tests.scaffold.tables import ROWS, customers
+from tests.scaffold.test_forecast import DAYS, sales
 
 FEED = "customers"
 BARE = {"--time": "none", "--key": "none"}
@@ -19,7 +20,7 @@ BARE = {"--time": "none", "--key": "none"}
 
 def make(root, rows, stem=FEED, **asked):
     source = root.parent / f"{stem}.csv"
-    rows.write_csv(source)
+    rows.write_csv(source, datetime_format="%Y-%m-%dT%H:%M:%SZ")
     options = {"--name": "churn", "--label": "churned", "--time": "signed_up_at", "--key": "Customer ID", "--from": str(source)} | asked
     return main([*(part for pair in options.items() for part in pair), "--root", str(root)])
 
@@ -58,6 +59,17 @@ def test_a_few_rows_are_added_and_those_that_take_a_place_are_said(tmp_path, cap
     assert "its files stay as they are; from these rows alone nothing could be proposed: 30 rows have a value of churned" in said
     assert {path: path.read_bytes() for path in root.rglob("*.py")} == before
     assert landed(root).height == ROWS + 30
+
+
+def test_of_a_forecast_a_row_takes_the_place_of_the_same_instant_only(tmp_path, capsys):
+    root, asked = tmp_path / "clone", {"--name": "churn", "--label": "sales", "--time": "day", "--key": "shop", "--kind": "forecast"}
+    assert make(root, sales(), **asked) == 0
+    later = sales(steps=DAYS + 5).tail(2 * 8)
+    assert make(root, later, stem="later", **asked) == 0
+    said = capsys.readouterr().out
+    assert "adding 16 rows to it" in said
+    assert "; 6 have the key of an earlier row and take its place" in said
+    assert landed(root).height == 2 * DAYS + 16
 
 
 @pytest.mark.parametrize(
