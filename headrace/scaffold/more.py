@@ -101,11 +101,18 @@ def _fit(rows: pl.DataFrame, contract: Path) -> pl.DataFrame:
 
 
 def _cast(column: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """A column as another type, null where a value is none of it. Of a few rows that all say no, nobody could see that it is a flag."""
+    """A column as another type, null where that would lose something (8.5 as a whole number).
+
+    Of a few rows that all say no, nobody could see that they are flags.
+    """
     if dtype == pl.Boolean() and column.dtype == pl.String:
         words = {word: word == yes for yes, no in FLAGS for word in (yes, no)}
         return column.str.to_lowercase().replace_strict(words, default=None, return_dtype=pl.Boolean)
     try:
-        return column.cast(dtype, strict=False)
+        fitted = column.cast(dtype, strict=False)
+        if column.dtype in (pl.String, pl.Null):
+            return fitted
+        is_kept = fitted.cast(column.dtype, strict=False).eq_missing(column)
+        return fitted.to_frame().select(pl.when(is_kept).then(pl.col(column.name)).alias(column.name)).to_series()
     except pl.exceptions.InvalidOperationError:
         return pl.Series(column.name, [None] * column.len(), dtype=dtype)

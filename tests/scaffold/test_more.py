@@ -78,6 +78,7 @@ def test_of_a_forecast_a_row_takes_the_place_of_the_same_instant_only(tmp_path, 
         (customers().drop("plan").head(9), "has other columns than the use case that it would add to: it lacks plan; mend it"),
         (customers().with_columns(colour=pl.lit("red")).head(9), "it has colour beside them"),
         (customers().with_columns(pl.lit("much").alias("price_eur")).head(9), "cannot hold: price_eur is String here and Float64 there"),
+        (customers().with_columns(pl.col("visits") + 0.5).head(9), "cannot hold: visits is Float64 here and Int64 there"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused_and_nothing_is_landed(tmp_path, capsys, rows, says):
