@@ -5,6 +5,7 @@ pip fetches the rest.
 """
 
 import base64
+import csv
 import hashlib
 import importlib.util
 import logging
@@ -104,27 +105,30 @@ class _NotAsPublished(Exception):
     """A file of an installed package is not the one that its list of files describes."""
 
 
-def _list_files(found: metadata.Distribution, prefix: str) -> Iterator[tuple[str, metadata.FileHash | None]]:
-    """Each file of an installed package and the hash that its publisher gave; None for the list of files, and for nothing else.
+def _list_files(found: metadata.Distribution, prefix: str) -> Iterator[tuple[str, str]]:
+    """Each file of an installed package and the hash that its publisher gave, as `sha256=...`; none for the list of files, and for nothing else.
+
+    The list is read as it stands: `Distribution.files` may leave out what is gone, depending on who provides it.
 
     Raises:
         _NotAsPublished: A file lies outside of the environment, or has no hash.
     """
-    if not found.files:
+    listed = found.read_text("RECORD")
+    if not listed:
         raise _NotAsPublished("it has no list of files")
     libraries = str(found.locate_file(""))
-    for file in found.files:
+    for file, expected, *_ in csv.reader(listed.splitlines()):
         source = os.path.normpath(os.path.join(libraries, file))
         if source.endswith(".pyc"):
             continue
         if not source.startswith(prefix + os.sep):
             raise _NotAsPublished(f"{file} lies outside")
-        if file.hash is None and file.name != "RECORD":
+        if not expected and os.path.basename(source) != "RECORD":
             raise _NotAsPublished(f"{file} has no hash")
-        yield source, file.hash
+        yield source, expected
 
 
-def _copy_file(source: str, expected: metadata.FileHash | None, prefix: str, building: Path) -> list[Path]:
+def _copy_file(source: str, expected: str, prefix: str, building: Path) -> list[Path]:
     """Copy a file, and its bytecode: what this process itself runs. The copies.
 
     Raises:
@@ -134,7 +138,8 @@ def _copy_file(source: str, expected: metadata.FileHash | None, prefix: str, bui
         content = Path(source).read_bytes()
     except FileNotFoundError:
         raise _NotAsPublished(f"{source} is gone") from None
-    if expected is not None and _hash(content, expected.mode) != expected.value:
+    algorithm, _, digest = expected.partition("=")
+    if expected and _hash(content, algorithm) != digest:
         raise _NotAsPublished(f"{source} was edited")
     copies = [_write(source, content, prefix, building)]
     bytecode = importlib.util.cache_from_source(source) if source.endswith(".py") else ""
