@@ -60,11 +60,12 @@ def _find_figure(frame: pl.DataFrame, kind: str, arguments: Mapping[str, Any]) -
         return _OF_A_TABLE[kind](frame)
     if "column" not in arguments:
         return None
-    column = frame[arguments["column"]]
+    found = frame[arguments["column"]]
+    # Not a number and null are one for pandas.
+    column = found.fill_nan(None) if found.dtype.is_float() else found
     if kind in _OF_A_COLUMN:
         return _OF_A_COLUMN[kind](column)
-    # Not a number and null are one for pandas.
-    return _OF_NUMBERS[kind](column.fill_nan(None)) if kind in _OF_NUMBERS and column.dtype.is_numeric() else None
+    return _OF_NUMBERS[kind](column) if kind in _OF_NUMBERS and column.dtype.is_numeric() else None
 
 
 def _share(known: pl.Series) -> Figure:
