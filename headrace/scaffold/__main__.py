@@ -13,12 +13,13 @@ from pathlib import Path
 import polars as pl
 
 from headrace.errors import HeadraceError, UseCaseError
+from headrace.lake.landing import KNOWN_AT
 from headrace.scaffold.more import add_rows
 from headrace.scaffold.placing import PLACED_AT
 from headrace.scaffold.plan import Plan, Question, build_plan, check_name
 from headrace.scaffold.reading import INSTANT, Table, read_table
 from headrace.scaffold.render import render_files
-from headrace.scaffold.writing import KNOWN_AT, PATCH, build_patch, check_free, find_feed, hold, land, write_files
+from headrace.scaffold.writing import PATCH, build_patch, check_free, find_feed, find_same, hold, land, write_files
 from headrace.settings import ROOT
 
 _WANTED = ("name", "from", "label", "time", "key")
@@ -67,7 +68,7 @@ def _plan_and_write(options: dict[str, str], table: Table, *, source: Path, root
     asked = {name: options[name] for name in ("name", "label", "time", "key", *_OPTIONAL)}
     question = Question(source=source, feed=find_feed(options["name"], root=root), **asked)
     if question.feed is not None:
-        _add_and_propose(question, table, root=root)
+        _add_and_propose(question, table, feed=question.feed, root=root)
         return
     _say("measuring every column against the label")
     plan = build_plan(question, table)
@@ -75,14 +76,16 @@ def _plan_and_write(options: dict[str, str], table: Table, *, source: Path, root
     check_free(files, root=root)
     # The rows first: a use case without rows would be half of one, rows without it are only a file.
     rows = plan.landed.rows.with_columns(pl.col(plan.landed_roles.time).alias(KNOWN_AT))
-    landed = land(rows, folder=root / "landing" / plan.name / plan.feed, source=source)
+    folder = root / "landing" / plan.name / plan.feed
+    # A run that was killed behind its rows has left them.
+    landed = find_same(rows, folder) or land(rows, folder=folder, source=source)
     written = write_files(files, root=root)
     _say(_describe(plan, written=len(written), landed=landed.relative_to(root), seconds=time.monotonic() - began))
 
 
-def _add_and_propose(question: Question, table: Table, *, root: Path) -> None:
+def _add_and_propose(question: Question, table: Table, *, feed: str, root: Path) -> None:
     """More rows for a use case that is there, and what its files would be, were they made from these."""
-    added = add_rows(question, table, root=root)
+    added = add_rows(question, table, feed=feed, root=root)
     where = added.path.relative_to(root)
     replaced = "" if added.replaced_count is None else f"; {added.replaced_count:,} have the key of an earlier row and take its place"
     what = f"adding {added.row_count:,} rows to it, in {where}{replaced}" if added.is_new else f"it has these {added.row_count:,} rows, in {where}"

@@ -11,12 +11,13 @@ from pathlib import Path
 import polars as pl
 
 from headrace.errors import UseCaseError
-from headrace.lake.contracts import read_contract
+from headrace.lake.contracts import SYSTEM_COLUMNS, read_contract
+from headrace.lake.landing import KNOWN_AT
 from headrace.scaffold.columns import check_time, find_column, show_names
 from headrace.scaffold.placing import NONE, PLACED_AT, ROW_ID
 from headrace.scaffold.plan import Question
 from headrace.scaffold.reading import FLAGS, INSTANT, Table
-from headrace.scaffold.writing import KNOWN_AT, find_same, land
+from headrace.scaffold.writing import find_same, land
 
 # Made here, so they say nothing about whether rows are the same.
 _OWN = (ROW_ID, PLACED_AT, KNOWN_AT)
@@ -39,19 +40,19 @@ class Added:
     replaced_count: int | None
 
 
-def add_rows(question: Question, table: Table, *, root: Path, now: datetime | None = None) -> Added:
+def add_rows(question: Question, table: Table, *, feed: str, root: Path, now: datetime | None = None) -> Added:
     """Land the rows of a table for a use case that was made before.
 
     Args:
-        question: What a person asks for; its feed is that of the use case.
+        question: What a person asks for.
         table: The rows.
+        feed: Noun of the use case's tables.
         root: The clone.
         now: Instant (UTC) at which rows without a time come; left out, the present.
 
     Raises:
         UseCaseError: The rows have other columns than the use case, or values that its types cannot hold.
     """
-    feed = f"{question.feed}"
     folder = root / "landing" / question.name / feed
     landed = sorted(folder.glob("*.parquet"))
     named = _name_columns(question, table, landed=landed, now=now or datetime.now(UTC))
@@ -83,7 +84,7 @@ def _name_columns(question: Question, table: Table, *, landed: list[Path], now: 
 
 def _fit(rows: pl.DataFrame, contract: Path) -> pl.DataFrame:
     """The rows as bronze promises them: a column of whole numbers may be one of numbers there, and an empty one may be any."""
-    promised = {name: dtype for name, dtype in read_contract(contract).schema.items() if not name.startswith("_")}
+    promised = {name: dtype for name, dtype in read_contract(contract).schema.items() if name not in SYSTEM_COLUMNS}
     missing, unknown = [name for name in promised if name not in rows.columns], [name for name in rows.columns if name not in promised]
     if missing or unknown:
         found = [f"it lacks {show_names(missing)}"] * bool(missing) + [f"it has {show_names(unknown)} beside them"] * bool(unknown)

@@ -15,8 +15,6 @@ from headrace.errors import UseCaseError
 
 PATCH = "proposal.patch"
 
-KNOWN_AT = "known_at"
-
 # By this a use case says that it came from here.
 _MADE = "Made by `make use-case`"
 

@@ -1,5 +1,6 @@
 """More rows for a use case that is there: however few, none is lost, and none takes another's place unsaid."""
 
+import shutil
 from datetime import UTC, datetime
 
 import polars as pl
@@ -49,6 +50,15 @@ def test_the_same_file_again_adds_nothing_though_its_rows_have_no_key(tmp_path, 
     assert f"churn is there already: it has these {ROWS:,} rows" in capsys.readouterr().out
 
 
+def test_rows_that_a_killed_run_has_left_are_not_landed_twice(tmp_path):
+    root = tmp_path / "clone"
+    make(root, customers(), **BARE)
+    for folder in ("use_cases", "data_contracts", "tests"):
+        shutil.rmtree(root / folder)
+    assert make(root, customers(), **BARE) == 0
+    assert landed(root).height == ROWS
+
+
 def test_a_few_rows_are_added_and_those_that_take_a_place_are_said(tmp_path, capsys):
     root = tmp_path / "clone"
     make(root, customers())
@@ -95,7 +105,7 @@ def test_whole_numbers_and_empty_columns_fit_where_numbers_were_promised(tmp_pat
     source = tmp_path / "june.csv"
     customers().head(5).with_columns(pl.lit(40).alias("price_eur"), pl.lit(None, dtype=pl.String).alias("plan")).write_csv(source)
     question = Question(name="churn", source=source, feed=FEED, label="churned", time="signed_up_at", key="Customer ID")
-    added = add_rows(question, read_table(source), root=root, now=datetime(2026, 6, 1, tzinfo=UTC))
+    added = add_rows(question, read_table(source), feed=FEED, root=root, now=datetime(2026, 6, 1, tzinfo=UTC))
     rows = pl.read_parquet(added.path)
     assert rows.schema == landed(root).schema
     assert rows["price_eur"].to_list() == [40.0] * 5
