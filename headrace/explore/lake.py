@@ -58,11 +58,13 @@ class Lake:
         settings: An environment that looks: writing with them is refused, to its own lake too.
         case: The use case as that environment runs it.
         tables: Names of the tables that have rows or had some, layer by layer.
+        personal: Columns that any contract of the use case marks.
     """
 
     settings: Settings
     case: UseCase
     tables: tuple[str, ...]
+    personal: frozenset[str]
 
     @property
     def environment(self) -> str:
@@ -120,7 +122,7 @@ class Lake:
         return rows.drop(self._find_hidden(rows.columns, self.feature_table))
 
     def _find_hidden(self, columns: Sequence[str], table: str) -> list[str]:
-        return find_personal_columns(columns, find_contract(table), personal=find_personal(self.case))
+        return find_personal_columns(columns, find_contract(table), personal=self.personal)
 
     def _read_whole(self, table: str, *, version: int | None) -> pl.LazyFrame:
         frame = tables.read(self.settings, table, version=version)
@@ -148,7 +150,7 @@ def open_lake(use_case: str, *, of: str | None = None) -> Lake:
     found = choose_tables(tables.list_tables(settings), name=case.name, others=use_cases.names())
     if all(catalog.parse_name(table).layer == "metrics" for table in found):
         raise LakeError(f"{settings.seen} has no table of {case.name} yet, so there is nothing to explore; {_fill(own, settings.seen, case)}")
-    return Lake(settings=settings, case=case, tables=found)
+    return Lake(settings=settings, case=case, tables=found, personal=find_personal(case))
 
 
 def choose_tables(found: Sequence[str], *, name: str, others: Sequence[str]) -> tuple[str, ...]:

@@ -76,8 +76,6 @@ class LandingFolder:
         paths = [path for path in (self.folder / feed).glob("*") if path.is_file() and not _is_unfinished(path)]
         arrivals = sorted((_modified_at(path), path) for path in paths)
         whole = [self._deliver(feed, path, at) for at, path in arrivals if at <= until]
-        if self.is_history:
-            whole = [replace(delivery, parts=f"{delivery.slice_name}{_PART}") for delivery in whole]
         history = [self._deliver(feed, path, at) for at, path in arrivals if at > until] if self.is_history else []
         return whole + [part for delivery in history if (part := _cut(delivery, after=after, until=until)) is not None]
 
@@ -90,7 +88,8 @@ class LandingFolder:
         # Any byte may be in a file's name; quoting makes it a batch id's, and no two names one.
         name = quote(os.fsencode(path.name), safe="")
         slice_name = f"{name}@{format_instant(arrived_at)}-{path.stat().st_size}"
-        return Delivery(feed=feed, slice_name=slice_name, arrived_at=arrived_at, origin=f"{feed}/{name}", read=read)
+        parts = f"{slice_name}{_PART}" if self.is_history else None
+        return Delivery(feed=feed, slice_name=slice_name, arrived_at=arrived_at, origin=f"{feed}/{name}", read=read, parts=parts)
 
 
 def _cut(delivery: Delivery, *, after: datetime | None, until: datetime) -> Delivery | None:
@@ -98,7 +97,7 @@ def _cut(delivery: Delivery, *, after: datetime | None, until: datetime) -> Deli
     known_at = pl.col(KNOWN_AT)
     rows = delivery.read().filter(known_at <= until, *([known_at > after] if after is not None else []))
     name = f"{delivery.slice_name}{_PART}{format_instant(until)}"
-    return replace(delivery, slice_name=name, arrived_at=until, read=lambda: rows) if rows.height else None
+    return replace(delivery, slice_name=name, arrived_at=until, read=lambda: rows, parts=None) if rows.height else None
 
 
 def read_file(path: Path, *, columns: Mapping[str, pl.DataType], arrived_at: datetime, null_values: Sequence[str] = ("",)) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from headrace.errors import SourceError
 from headrace.lake import tables
 from headrace.lake.batches import build_batch_id
 from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
-from headrace.lake.ingestion import append_feed
+from headrace.lake.ingestion import append_feed, list_open_deliveries
 from headrace.lake.landing import LandingFolder, read_file
 from headrace.settings import load_settings
 from tests.small_flights import small_flights
@@ -228,6 +228,13 @@ class TestHistory:
         taken = tables.read(settings, "bronze.flight_delay_airlines").sort("carrier").collect()
         assert taken["carrier"].to_list() == ["A1", "A2", "A3", "A4", "A5", "A6"]
         assert taken["_ingested_at"].n_unique() == 3
+
+    def test_a_file_that_a_replay_has_gone_through_whole_leaves_nothing_and_is_done(self, tmp_path, source):
+        settings, case = load_settings("dev", home=tmp_path / "home", variables={}), replace(small_flights(), source=source)
+        for until in (datetime(2013, 1, 7, tzinfo=UTC), ARRIVED):
+            append_feed(settings, case, "airlines", as_of=until)
+        assert tables.read(settings, "bronze.flight_delay_airlines").collect().height == 6
+        assert list(list_open_deliveries(settings, case, "airlines", until=ARRIVED)) == []
 
     def test_a_file_that_was_written_anew_is_another_one_and_comes_whole(self, tmp_path, source):
         settings, case = load_settings("dev", home=tmp_path / "home", variables={}), replace(small_flights(), source=source)
