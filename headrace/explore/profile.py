@@ -98,6 +98,8 @@ def _describe(values: pl.Series) -> tuple[str, Mapping[str, int]]:
         return _describe_numbers(values)
     if values.dtype.is_temporal():
         return _describe_instants(values)
+    if values.dtype == pl.Binary:
+        return _describe_sizes(values.bin.size()), {}
     return _describe_names(values.cast(pl.String))
 
 
@@ -116,6 +118,11 @@ def _describe_instants(values: pl.Series) -> tuple[str, Mapping[str, int]]:
     instants = values.cast(pl.Datetime("us")) if values.dtype == pl.Date else values
     words = " · ".join(format_value(values[place]) for place in (0, values.len() // 2, -1))
     return words, count_bins(instants.to_physical().cast(pl.Float64), _format_microseconds)
+
+
+def _describe_sizes(sizes: pl.Series) -> str:
+    """Bytes are described by how many there are: what they say is in no cell of a table."""
+    return f"{format_value(sizes.min())} to {format_value(sizes.max())} bytes"
 
 
 def _describe_names(values: pl.Series) -> tuple[str, Mapping[str, int]]:

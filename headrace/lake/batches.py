@@ -65,11 +65,19 @@ def content_hash(frame: pl.DataFrame, *, volatile: Collection[str] = ()) -> int:
     """A 63-bit hash of the rows, whatever their order and whatever the columns called `volatile` hold.
 
     Rows are hashed as text rather than as Arrow buffers: text stays the same when a library changes its memory layout.
-    Strings are quoted and null is not, so the two never look alike.
+    Strings are quoted and null is not, so the two never look alike. Bytes stand in by their sha256, so that a hash of large
+    documents makes no text as large as they are.
     """
     stable = frame.select(sorted(set(frame.columns) - set(volatile)))
+    stable = stable.with_columns(_digest(stable[name]) for name in stable.select(cs.binary()).columns)
     nested = stable.select(cs.list() | cs.struct()).columns
     stable = stable.with_columns(pl.struct(column).struct.json_encode().alias(column) for column in nested)
     text = stable.sort(stable.columns, nulls_last=True).write_csv(null_value="\\N", quote_style="non_numeric")
     digest = hashlib.sha256(text.encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _digest(values: pl.Series) -> pl.Series:
+    """The sha256 of each value, as text; null stays null."""
+    digests = [None if value is None else hashlib.sha256(value).hexdigest() for value in values]
+    return pl.Series(values.name, digests, dtype=pl.String)

@@ -27,6 +27,7 @@ TYPES: Mapping[str, pl.DataType] = {
     "bool": pl.Boolean(),
     "date": pl.Date(),
     "timestamp": pl.Datetime("us", "UTC"),
+    "binary": pl.Binary(),
 }
 
 # Columns that the platform adds to every bronze and silver row; contracts do not repeat them.
@@ -51,8 +52,8 @@ class _Strict(BaseModel):
 class Column(_Strict):
     """One column's promise. `allowed` and `range` become row-level expectations, as `nullable: false` does."""
 
-    type: Literal["string", "int64", "float64", "bool", "date", "timestamp"] = Field(
-        description="Type of its values; a timestamp is an instant in UTC, to the microsecond."
+    type: Literal["string", "int64", "float64", "bool", "date", "timestamp", "binary"] = Field(
+        description="Type of its values; a timestamp is an instant in UTC, to the microsecond; binary: bytes as they came, a whole file for example."
     )
     description: str = Field(min_length=1, description="What it means, in a sentence; the catalog and the pages show it.")
     unit: str | None = Field(default=None, description="Unit of a quantity (`km`, `minutes`, `fraction`); null for names and flags.")
@@ -72,6 +73,8 @@ class Column(_Strict):
                 raise ValueError(f"has a range, which only numbers have, not {self.type}")
             if (low is None and high is None) or (low is not None and high is not None and low > high):
                 raise ValueError(f"has the range [{low}, {high}], which every value or no value is in")
+        if self.allowed is not None and self.type == "binary":
+            raise ValueError("lists allowed values, which a YAML file cannot spell for bytes; promise its hash in a column of its own")
         return self
 
 

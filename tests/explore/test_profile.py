@@ -26,6 +26,11 @@ def test_a_number_has_its_quartiles_and_what_is_no_number_is_missing():
     assert (column.null_count, column.distinct_count) == (2, 5)
 
 
+def test_of_bytes_only_their_sizes_are_told():
+    column = profile(content=[b"secret", b"", None])["content"]
+    assert (column.type_word, column.values, column.bars) == ("binary", "0 to 6 bytes", [])
+
+
 def test_few_different_numbers_are_counted_one_by_one():
     column = profile(weekday=[1, 1, 7])["weekday"]
     assert dict(zip(column.hints, column.bars, strict=True)) == {"1": 2, "7": 1}

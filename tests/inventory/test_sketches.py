@@ -27,6 +27,11 @@ def test_instants_far_apart_are_told_by_their_days():
     assert build_sketch(pl.Series([date(2013, 1, 1)])).bars == (1,)
 
 
+def test_bytes_are_counted_and_not_shown():
+    sketch = build_sketch(pl.Series([b"secret", b"secret", None]))
+    assert (sketch.null_count, sketch.distinct_count, sketch.values, sketch.hidden) == (1, 1, (), "values of type Binary")
+
+
 def test_flags_become_shares():
     assert build_sketch(pl.Series([True, False, False])).values == (("false", 2), ("true", 1))
 

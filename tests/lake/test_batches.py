@@ -78,6 +78,13 @@ def test_lists_and_structs_are_hashed_by_value():
     assert content_hash(nested) != content_hash(nested.with_columns(tags=pl.Series([["b", "a"], None])))
 
 
+@given(st.lists(st.none() | st.binary(max_size=3), min_size=1, max_size=3), st.lists(st.none() | st.binary(max_size=3), min_size=1, max_size=3))
+def test_bytes_are_hashed_by_value_and_null_is_no_empty_file(values, others):
+    first, second = (pl.DataFrame({"content": held}, schema={"content": pl.Binary}) for held in (values, others))
+    is_same = sorted(map(repr, values)) == sorted(map(repr, others))
+    assert (content_hash(first) == content_hash(second)) == is_same
+
+
 @given(st.lists(st.floats(), min_size=1))
 def test_a_hash_fits_a_delta_transaction_version(values):
     assert 0 <= content_hash(pl.DataFrame({"value": values})) < 2**63

@@ -91,6 +91,14 @@ def test_a_csv_value_of_another_type_is_refused_without_being_shown(tmp_path, fi
     assert value not in str(caught.value)
 
 
+def test_bytes_come_in_parquet_and_are_no_text_of_a_csv(tmp_path):
+    photos = pl.DataFrame({"photo": [b"\x89PNG", None]}, schema={"photo": pl.Binary})
+    photos.write_parquet(tmp_path / "photos.parquet")
+    assert read(tmp_path / "photos.parquet", dict(photos.schema)).equals(photos)
+    with pytest.raises(SourceError, match=r"column photo: 1 of 1 values are not bytes, which no CSV holds"):
+        read(write(tmp_path / "photos.csv", "photo\n89504e47\n"), dict(photos.schema))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

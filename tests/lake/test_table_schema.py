@@ -66,8 +66,17 @@ def test_every_promised_type_comes_back_as_it_went(settings):
             "truth": [True, None],
             "day": [date(2013, 3, 10), None],
             "at": [MONDAY, None],
+            "bytes": [b"\0\xff\n,", None],
         },
-        schema={"text": pl.String, "whole": pl.Int64, "real": pl.Float64, "truth": pl.Boolean, "day": pl.Date, "at": pl.Datetime("us", "UTC")},
+        schema={
+            "text": pl.String,
+            "whole": pl.Int64,
+            "real": pl.Float64,
+            "truth": pl.Boolean,
+            "day": pl.Date,
+            "at": pl.Datetime("us", "UTC"),
+            "bytes": pl.Binary,
+        },
     )
     tables.append(settings, SALES, rows, batch_id=FIRST)
     assert_frame_equal(tables.read(settings, SALES).collect(), rows)

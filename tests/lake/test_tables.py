@@ -77,6 +77,17 @@ def test_a_used_id_with_other_content_is_refused_and_writes_nothing(settings):
     assert read_sorted(settings, SALES)["amount"].to_list() == [1]
 
 
+def test_documents_of_bytes_are_written_once_and_changed_bytes_are_other_content(settings):
+    documents = pl.DataFrame({"path": ["a.html", "b.html"], "content": [b"\xff<p>", None]}, schema={"path": pl.String, "content": pl.Binary})
+    assert tables.append(settings, "bronze.shop_documents", documents, batch_id=FIRST).is_new
+    assert not tables.append(settings, "bronze.shop_documents", documents.reverse(), batch_id=FIRST).is_new
+    changed = documents.with_columns(content=pl.lit(b"\xfe<p>"))
+    with pytest.raises(BatchError, match="written before with other content"):
+        tables.append(settings, "bronze.shop_documents", changed, batch_id=FIRST)
+    tables.merge(settings, "bronze.shop_documents", changed.head(1), keys=["path"], batch_id="ingest/shop/tuesday/1")
+    assert read_sorted(settings, "bronze.shop_documents").rows() == [("a.html", b"\xfe<p>"), ("b.html", None)]
+
+
 def test_a_later_revision_replaces_and_an_earlier_comes_too_late(settings):
     for revision, amount in ((1, 10), (3, 30)):
         where = {"amount": (0, 100)}

@@ -91,7 +91,8 @@ def write_week(settings: Settings, started: Callable[[int], object]) -> None:
     for day in range(4):
         instant = MONDAY + timedelta(days=day)
         day_rows = pl.DataFrame(
-            {"sold_at": [instant + timedelta(minutes=minute) for minute in range(500)]}, schema={"sold_at": pl.Datetime("us", "UTC")}
+            {"sold_at": [instant + timedelta(minutes=minute) for minute in range(500)], "receipt": [b"%d\xff" % minute for minute in range(500)]},
+            schema={"sold_at": pl.Datetime("us", "UTC"), "receipt": pl.Binary},
         )
         started(3 * day)
         tables.append(settings, SALES, sales(*range(500 * day, 500 * day + 500)), batch_id=f"ingest/shop/{day}/1")
