@@ -29,7 +29,9 @@ unexport PYTHONPATH PYTHONHOME
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 PYTHON := .venv/bin/python
-RUN := .venv/.installed-run
+# A use case says in its file `needs` which packages it needs beside those of all; only extras that exist count.
+needs := $(filter llm,$(foreach path,$(wildcard use_cases/$(USE_CASE)/needs),$(file < $(path))))
+RUN := $(or $(needs:%=.venv/.installed-%),.venv/.installed-run)
 EXPLORE := .venv/.installed-explore
 DEV := .venv/.installed-dev
 
@@ -45,7 +47,7 @@ look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE" $${OF:+--of "$$O
 need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(name)=, for example: $(2)' >&2; exit 2; };)
 
 .PHONY: help run use-case page quality runs catalog summary tables results explore explore-page up down status ingest refine featurize \
-	train promote score monitor retrain lifecycle approve reject withdraw rollback verify serve drain ui-mlflow ui-prefect reset deploy diff \
+	train promote score monitor retrain lifecycle approve reject withdraw rollback verify serve drain models ui-mlflow ui-prefect reset deploy diff \
 	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases bench-large install verdict \
 	drills workflows secrets audit \
 	verify-from-scratch post-verdict backup restore
@@ -158,6 +160,9 @@ serve: $(RUN) ## Answer POST /predict with the champion; PORT= instead of the en
 drain: $(RUN) ## Bring logged requests of a server that has ended into the lake
 	@$(PYTHON) -m headrace.serving.drain --use-case "$$USE_CASE" $(ended)
 
+models: $(RUN) ## The model hub: models and corpora with licence, size and card; with NAME= fetch one, checked, and say where it lies
+	@$(PYTHON) -m headrace.llm $@ $${NAME:+--fetch "$$NAME"} $(ended)
+
 ##@ Look (OF=prod: at the tables of another environment, with the rights of this one)
 page: $(RUN) ## Write the page that tells the story so far, and say where it is
 	@$(look)
@@ -267,11 +272,5 @@ bench-lifecycle: $(RUN) ## The product against a plain script without Prefect, b
 install: $(DEV) ## Only install
 
 # One .venv for everything; what `make run` does not need comes with the first verb that does.
-$(RUN): pyproject.toml constraints.txt tools/install
-	@tools/install run
-
-$(EXPLORE): pyproject.toml constraints.txt tools/install
-	@tools/install explore
-
-$(DEV): pyproject.toml constraints.txt tools/install
-	@tools/install dev
+.venv/.installed-%: pyproject.toml constraints.txt tools/install
+	@tools/install $*

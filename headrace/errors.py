@@ -15,7 +15,8 @@
     ├── ServingError           20   the online store or the inference log cannot be used
     ├── ServerError            21   a server of the environment is not up, cannot be started or does not answer
     ├── DeployError            22   a deployment is refused or failed: branch, tree, record of checks, server
-    └── BackupError            24   a backup or a restore is refused or failed: files, versions, a place that is not empty
+    ├── BackupError            24   a backup or a restore is refused or failed: files, versions, a place that is not empty
+    └── ModelError             25   a model or corpus of the hub is unknown, refused by the policy of licences, or not what was examined
 
 A gate that blocks is no error: it is a `Decision`, and the verb that ran it leaves with 3.
 """
@@ -117,3 +118,9 @@ class BackupError(HeadraceError):
     """A backup or a restore is refused or failed: a file is missing or changed, or the place is not empty."""
 
     exit_code = 24
+
+
+class ModelError(HeadraceError):
+    """A model or corpus of the hub is unknown, refused by the policy of licences, cannot be fetched, or is not what was examined."""
+
+    exit_code = 25

@@ -9,7 +9,8 @@ import os
 from pathlib import Path
 
 from headrace.errors import ServerError
-from headrace.settings import Settings, resolve_secret
+from headrace.secrets import resolve_secret
+from headrace.settings import Settings
 
 HOST = "127.0.0.1"
 

@@ -6,7 +6,6 @@ overrides are refused with the list of what exists, because a misspelt setting t
 
 import os
 import re
-import stat
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from headrace.errors import AccessError, SettingsError
+from headrace.secrets import resolve_secret
 
 ROOT = Path(__file__).resolve().parents[1]
 OVERRIDE_PREFIX = "HEADRACE_"
@@ -111,6 +111,11 @@ class Settings(BaseModel):
         description="Absolute folder that holds the landing folders of use cases, `<landing_root>/<use case>/<feed>/*.csv`. Null: `landing` in the "
         "clone; deployed runs take that of the clone in which `make deploy` was typed.",
     )
+    models_root: Path | None = Field(
+        default=None,
+        description="Absolute folder of the models, tokenizers and reference corpora that `model_hub` lists, fetched once for all environments. "
+        "Null: `models` under `home`.",
+    )
     subset: bool = Field(description="Whether the use case runs on the slice of its data, and with the bars, that it declares as its subset.")
     approval_expires_hours: float = Field(gt=0, description="Time after which an approval that promoted nothing counts no more.")
     notify_uri: str | None = Field(
@@ -137,7 +142,7 @@ class Settings(BaseModel):
             _check_bucket(value)
         return value
 
-    @field_validator("landing_root")
+    @field_validator("landing_root", "models_root")
     @classmethod
     def _is_absolute(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_absolute():
@@ -176,6 +181,11 @@ class Settings(BaseModel):
     def landing(self) -> Path:
         """The folder that holds the landing folders of use cases."""
         return self.landing_root or ROOT / "landing"
+
+    @property
+    def models(self) -> Path:
+        """The folder of what `model_hub` lists, once it is fetched."""
+        return self.models_root or self.home / "models"
 
     @property
     def environment_home(self) -> Path:
@@ -312,33 +322,6 @@ def load_settings(environment: str | None = None, *, home: Path | None = None, v
         return Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(f"environments/{name}.yaml, {name}/{LOCAL_FILE} and HEADRACE_* overrides: {_explain(error)}") from None
-
-
-def resolve_secret(reference: str) -> str:
-    """The value behind `env:NAME` or `file:/path`; anything else is a plain value and comes back as it is.
-
-    Raises:
-        SettingsError: The variable is not set, the file is missing or readable by others than its owner, or the value is empty.
-    """
-    if reference.startswith("env:"):
-        name = reference.removeprefix("env:")
-        if name not in os.environ:
-            raise SettingsError(f"secret env:{name}: the variable {name} is not set; export it for this process")
-        return _not_empty(reference, os.environ[name])
-    if reference.startswith("file:"):
-        path = Path(reference.removeprefix("file:"))
-        if not path.is_file():
-            raise SettingsError(f"secret file:{path}: no such file; write the value there with mode 0600")
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise SettingsError(f"secret file:{path}: others may read it; run chmod 600 {path}")
-        return _not_empty(reference, path.read_text(encoding="utf-8").strip())
-    return reference
-
-
-def _not_empty(reference: str, value: str) -> str:
-    if not value:
-        raise SettingsError(f"secret {reference} is empty; write the value there")
-    return value
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -68,6 +68,8 @@ def build_settings(settings: Settings, folder: Path, *, has_ticks: bool) -> Sett
     changes: dict[str, Any] = {
         "environment": f"{settings.environment}_verify",
         "home": folder,
+        # What was fetched and checked once is not fetched again.
+        "models_root": settings.models,
         "clock": "replay" if has_ticks else "wall",
         "approval": "automatic",
         "lake_uri": None,

@@ -16,8 +16,9 @@ from prefect.events.schemas.automations import Automation, AutomationCore, Event
 from prefect.exceptions import ObjectNotFound
 
 from headrace import errors
+from headrace.secrets import resolve_secret
 from headrace.servers import HOST
-from headrace.settings import Settings, resolve_secret
+from headrace.settings import Settings
 
 # Names of the states that a person should know of. An event about a run is called after the state's name, ours (Blocked) too.
 TOLD = ("Failed", "TimedOut", "Crashed", "Blocked", "Late", "Suspended", "Paused")

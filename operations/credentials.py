@@ -6,7 +6,8 @@ from pathlib import Path
 
 from headrace import servers
 from headrace.errors import SettingsError
-from headrace.settings import Settings, resolve_secret
+from headrace.secrets import resolve_secret
+from headrace.settings import Settings
 
 POSTGRES_PASSWORD = "postgres_password"  # noqa: S105 - the name of a file
 MLFLOW_ADMIN_PASSWORD = "mlflow_admin_password"  # noqa: S105 - the name of a file

@@ -27,12 +27,16 @@ logger = logging.getLogger("headrace.operations.packages")
 
 Say = Callable[[str], None]
 
+# Extras that only people use: tests and the notebook. A use case may need any other, and a release carries those.
+_TOOLS = ("dev", "explore")
+
 
 def list_packages(folder: Path) -> list[str]:
     """Pinned packages of a clone, without those that only people use (tests, the notebook) and nothing else needs."""
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = {_find_name(text) for extra in project["optional-dependencies"].values() for text in extra}
-    tools = extras - {_find_name(text) for text in project["dependencies"]}
+    extras = {name: {_find_name(text) for text in listed} for name, listed in project["optional-dependencies"].items()}
+    used = {_find_name(text) for text in project["dependencies"]}.union(*(found for name, found in extras.items() if name not in _TOOLS))
+    tools = set().union(*(extras[name] for name in _TOOLS)) - used
     # What a package asks for only with an extra is no need of it.
     asked = [
         text for found in metadata.distributions() if _find_name(found.name) not in tools for text in found.requires or [] if "extra ==" not in text

@@ -18,8 +18,9 @@ import psycopg
 from psycopg import sql
 
 from headrace.errors import ServerError
+from headrace.secrets import resolve_secret
 from headrace.servers import HOST
-from headrace.settings import Settings, resolve_secret
+from headrace.settings import Settings
 from operations import credentials
 
 # What keeps its state in a database of its own. Prefect's searches need pg_trgm.

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from headrace import settings as module
 from headrace.errors import SettingsError
-from headrace.settings import LOCAL_FILE, ROOT, Settings, environments, load_settings, resolve_secret
+from headrace.secrets import resolve_secret
+from headrace.settings import LOCAL_FILE, ROOT, Settings, environments, load_settings
 
 PASSWORD = "hunter2"
 

@@ -12,11 +12,11 @@ from typing import Any, Literal
 import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from yaml.constructor import ConstructorError
 
 from headrace.errors import ContractError
 from headrace.lake import catalog
 from headrace.settings import ROOT
+from headrace.strict_yaml import read_strictly
 
 CONTRACTS = ROOT / "data_contracts"
 
@@ -145,16 +145,6 @@ class Contract(_Strict):
         return pl.Schema(own | (dict(SYSTEM_COLUMNS) if layer in ("bronze", "silver") else {}))
 
 
-class _Loader(yaml.CSafeLoader):
-    """YAML that refuses a key written twice, of which the ordinary loader silently drops the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if repeated := sorted({str(key) for key in keys if keys.count(key) > 1}):
-            raise ConstructorError(None, None, f"key written twice: {', '.join(repeated)}", node.start_mark)
-        return super().construct_mapping(node, deep=deep)
-
-
 def list_schema_differences(found: Mapping[str, pl.DataType], promised: Mapping[str, pl.DataType]) -> list[str]:
     """How columns and types differ from those promised, one sentence each; none when they are equal, whatever their order."""
     differences = [f"{name} ({dtype}) is missing" for name, dtype in promised.items() if name not in found]
@@ -218,7 +208,7 @@ def read_contract(path: Path) -> Contract:
         ContractError: It is not YAML, a field is missing, unknown or wrong, or the file is named after another table.
     """
     try:
-        contract = Contract.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 - a safe loader
+        contract = Contract.model_validate(read_strictly(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
         raise ContractError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:

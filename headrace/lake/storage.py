@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from headrace.errors import AccessError, LakeError, StorageError
-from headrace.settings import REMOTE_SCHEME, Settings, resolve_secret
+from headrace.secrets import resolve_secret
+from headrace.settings import REMOTE_SCHEME, Settings
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient

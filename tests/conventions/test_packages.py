@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,12 +12,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from headrace.settings import ROOT
-from tests.conventions.repository import OUR_PACKAGES, parse, project, python_files, read
+from tests.conventions.repository import OUR_PACKAGES, parse, project, python_files, read, repository_files
 
 RUNTIME = [Requirement(text) for text in project()["project"]["dependencies"]]
 EXPLORE = [Requirement(text) for text in project()["project"]["optional-dependencies"]["explore"]]
+LLM = [Requirement(text) for text in project()["project"]["optional-dependencies"]["llm"]]
 DEV = [Requirement(text) for text in project()["project"]["optional-dependencies"]["dev"]]
-ALL = RUNTIME + EXPLORE + DEV
+ALL = RUNTIME + EXPLORE + LLM + DEV
 
 
 def pins() -> dict[str, Requirement]:
@@ -26,9 +28,13 @@ def pins() -> dict[str, Requirement]:
 
 
 def imported(*packages: str) -> set[str]:
-    """Top-level modules of others that these packages import, wherever in the file."""
+    return imported_by(python_files(*packages))
+
+
+def imported_by(paths: list[Path]) -> set[str]:
+    """Top-level modules of others that these files import, wherever in the file."""
     names: set[str] = set()
-    for path in python_files(*packages):
+    for path in paths:
         for node in ast.walk(parse(path)):
             if isinstance(node, ast.Import):
                 names |= {alias.name.partition(".")[0] for alias in node.names}
@@ -44,7 +50,21 @@ def undeclared(modules: set[str], declared: list[Requirement]) -> list[str]:
 
 
 def test_what_the_product_imports_it_declares():
-    assert undeclared(imported("headrace", "flows", "tasks", "use_cases", "operations"), RUNTIME) == []
+    # These may need the extra; what all use cases stand on may not.
+    free = [path for path in python_files("headrace", "flows", "tasks", "use_cases") if is_free_to_need_llm(path)]
+    others = [path for path in python_files("headrace", "operations") if path not in free]
+    assert undeclared(imported_by(free), RUNTIME + LLM) == []
+    assert undeclared(imported_by(others), RUNTIME) == []
+
+
+def is_free_to_need_llm(path: Path) -> bool:
+    return path.parts[0] != "headrace" or path.parts[1] in ("llm", "serving")
+
+
+def test_a_use_case_needs_extras_that_exist():
+    known = set(project()["project"]["optional-dependencies"])
+    needed = {str(path): set(read(path).split()) for path in repository_files() if path.match("use_cases/*/needs")}
+    assert {path: names - known for path, names in needed.items() if not names or names - known} == {}
 
 
 def test_what_the_tests_import_is_declared():

@@ -87,4 +87,5 @@ def test_a_package_that_is_not_as_published_is_left_to_pip_and_leaves_nothing(pr
 def test_developers_tools_stay_out_and_all_that_the_product_needs_goes_in():
     names = {line.partition("==")[0].lower().replace("_", "-") for line in list_packages(ROOT)}
     assert {"prefect", "mlflow", "deltalake", "packaging", "cryptography"} <= names
+    assert {"lancedb", "onnxruntime", "huggingface-hub"} <= names, "a use case that needs an extra is deployed too"
     assert names.isdisjoint({"pytest", "pytest-xdist", "ruff", "ty", "hypothesis", "import-linter", "pre-commit", "ministack", "marimo", "headrace"})
