@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import polars as pl
 
 from headrace.errors import UseCaseError
 from headrace.features.views import FeatureSet
+from headrace.llm.chain_spec import ChainSpec
 from headrace.models import kinds
 from headrace.settings import ROOT, Settings
 
@@ -52,6 +53,15 @@ class Source(Protocol):
         Raises:
             SourceError: The source cannot be reached or holds what cannot be read.
         """
+        ...
+
+
+@runtime_checkable
+class PlacedSource(Source, Protocol):
+    """A source whose place, or whose memory of what was delivered, is an environment's."""
+
+    def within(self, settings: Settings) -> Source:
+        """The same source as the environment sees it."""
         ...
 
 
@@ -143,6 +153,8 @@ class Policy:
         min_new_labels: Labels that must have come since the last training.
         budget: Number of trainings allowed in `budget_window`.
         budget_window: See `budget`.
+        floors: Figures of the holdout (`holdout/ndcg_at_10_lower_bound`) -> the least that is promoted. Empty: no such bar.
+        ceilings: Figures -> the most that is promoted, for costs, latencies and attacks that succeed. Empty: no such bar.
     """
 
     metric: str
@@ -171,6 +183,8 @@ class Policy:
     min_new_labels: int
     budget: int
     budget_window: timedelta
+    floors: Mapping[str, float] = field(default_factory=dict)
+    ceilings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +210,7 @@ class Subset:
     """
 
     rows: Mapping[str, pl.Expr]
-    training: TrainingSpec
+    training: TrainingSpec | ChainSpec
     policy: Policy
     replay: Replay
 
@@ -214,15 +228,16 @@ class UseCase:
     Attributes:
         name: `snake_case`; prefix of its tables and name of its model.
         title: The question, in a person's words.
-        kind: What is predicted: `binary`, `multiclass`, `regression` or `forecast`, the modules of `headrace.models.kinds`.
+        kind: What is predicted: `binary`, `multiclass`, `regression`, `forecast` or `assistant`, the modules of `headrace.models.kinds`.
         owner: Who answers for it.
         source: Where its data comes from.
         feeds: Feed -> refiner: bronze rows (system columns included) to rows of the silver contract.
         features: Its features.
         label: Its label.
-        training: How its candidates are built.
+        training: How its candidates are built: models of rows by a `TrainingSpec`, chains of an assistant by a `ChainSpec`.
         policy: Its bars.
         replay: Its ticks, where an environment replays the past.
+        silver: Feed -> noun of its silver table, where refining makes something else of it (documents become sections).
         stages: Flows that one tick of `lifecycle` runs, in order.
         subset: The slice that environments with `subset: true` run on; None: they refuse this use case.
     """
@@ -235,9 +250,10 @@ class UseCase:
     feeds: Mapping[str, Refiner]
     features: FeatureSet
     label: Label
-    training: TrainingSpec
+    training: TrainingSpec | ChainSpec
     policy: Policy
     replay: Replay
+    silver: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[str, ...] = field(default=("ingest", "refine", "featurize", "score", "monitor", "retrain", "promote"))
     subset: Subset | None = None
 
@@ -247,10 +263,53 @@ class UseCase:
             raise UseCaseError(f"use case name {self.name!r} is not lower case, digits and underscores; its tables and folders are named after it")
         if self.kind not in kinds.names():
             raise UseCaseError(f"use case {self.name} has kind={self.kind!r}, which is no kind of task; known: {', '.join(kinds.names())}")
+        if kinds.load_kind(self.kind).is_fitted == isinstance(self.training, ChainSpec):
+            wanted = "TrainingSpec" if kinds.load_kind(self.kind).is_fitted else "ChainSpec"
+            raise UseCaseError(
+                f"use case {self.name} has kind={self.kind!r}, so its training must be a {wanted}, not a {type(self.training).__name__}"
+            )
 
     def table(self, layer: str, noun: str) -> str:
         """Name of one of its tables: `silver`, `weather` -> `silver.<name>_weather`."""
         return f"{layer}.{self.name}_{noun}"
+
+    def silver_table(self, feed: str) -> str:
+        """Name of the silver table that a feed is refined to."""
+        return self.table("silver", self.silver.get(feed, feed))
+
+    @property
+    def model_spec(self) -> TrainingSpec:
+        """How its models are fitted.
+
+        Raises:
+            UseCaseError: Its candidates are chains.
+        """
+        if not isinstance(self.training, TrainingSpec):
+            raise UseCaseError(f"use case {self.name} declares chains; models are fitted where training=TrainingSpec(...)")
+        return self.training
+
+    @property
+    def chain_spec(self) -> ChainSpec:
+        """How its chains are built.
+
+        Raises:
+            UseCaseError: Its candidates are models.
+        """
+        if not isinstance(self.training, ChainSpec):
+            raise UseCaseError(f"use case {self.name} declares models; chains are built where training=ChainSpec(...) and kind='assistant'")
+        return self.training
+
+    @property
+    def feed_tables(self) -> list[str]:
+        """Its bronze tables, then its silver tables, in the order of its feeds."""
+        return [*(self.table("bronze", feed) for feed in self.feeds), *map(self.silver_table, self.feeds)]
+
+    @property
+    def other_tables(self) -> list[str]:
+        """What it fills behind silver, but for `metrics`, which all use cases share."""
+        tables = [("gold", "features"), ("inference", "predictions"), ("inference", "requests")]
+        chunks = [("gold", self.training.chunks)] if isinstance(self.training, ChainSpec) else []
+        return [self.table(layer, noun) for layer, noun in [*chunks, *tables]]
 
 
 def names(folder: Path = ROOT / "use_cases") -> list[str]:
@@ -282,12 +341,10 @@ def load_in(settings: Settings, name: str) -> UseCase:
     """
     case = load(name)
     rows = _check_subset(settings, case).rows if settings.subset else {}
-    # The lake knows use cases by this module, so this module may know the lake only when it is used.
-    from headrace.lake.landing import LandingFolder
-
-    if isinstance(case.source, LandingFolder):
+    if isinstance(case.source, PlacedSource):
         case = replace(case, source=case.source.within(settings))
     if settings.reads_from is not None:
+        # The lake knows use cases by this module, so this module may know the lake only when it is used.
         from headrace.lake.upstream import UpstreamBronze
 
         case = replace(case, source=UpstreamBronze(settings=settings, environment=settings.reads_from, use_case=name, rows=rows))

@@ -81,9 +81,8 @@ def list_entries(cases: Sequence[UseCase], *, present: Iterable[str] = (), contr
 
 def list_declared(case: UseCase) -> list[str]:
     """Every table that a use case fills."""
-    tables = [case.table(layer, feed) for layer in ("bronze", "silver") for feed in case.feeds]
-    tables += [case.table("silver", feed) + REJECTED_SUFFIX for feed in case.feeds]
-    return [*tables, case.table("gold", "features"), case.table("inference", "predictions"), case.table("inference", "requests")]
+    rejected = [case.silver_table(feed) + REJECTED_SUFFIX for feed in case.feeds]
+    return [*case.feed_tables, *rejected, *case.other_tables]
 
 
 def find_owner(table: str, names: Iterable[str]) -> str | None:

@@ -44,7 +44,8 @@ def _count_slice(settings: Settings, case: UseCase, feed: str, *, as_of: datetim
     """Rows of bronze and silver in this slice, counted in the tables: a run that goes on after a kill counts what the killed one wrote."""
     before = runs.read_previous_end(settings, case.name, "refine", before=as_of)
     in_slice = (pl.col("_ingested_at") <= as_of) & ((pl.col("_ingested_at") > before) if before else pl.lit(True))
-    counts = [tables.read(settings, case.table(layer, feed)).filter(in_slice).select(pl.len()).collect().item() for layer in ("bronze", "silver")]
+    both = (case.table("bronze", feed), case.silver_table(feed))
+    counts = [tables.read(settings, table).filter(in_slice).select(pl.len()).collect().item() for table in both]
     return counts[0], counts[1]
 
 
@@ -60,7 +61,7 @@ def withdraw_batch(settings: Settings, case: UseCase, *, bronze_batch: str, by: 
             f"{bronze_batch!r} is no bronze batch of {case.name}, or BY= or REASON= is missing; `make refine` names the batch that it blocks"
         )
     feed, batch_id = feeds[0], _refine_batch_id(case, bronze_batch)
-    contract = load_contract(case.table("silver", feed))
+    contract = load_contract(case.silver_table(feed))
     if tables.is_written(settings, QUALITY, batch_id=batch_id):
         raise BatchError(f"{bronze_batch} has passed its contract or was withdrawn before; only a blocked batch can be withdrawn")
     rows = case.feeds[feed](_read_bronze(settings, case, feed, bronze_batch))
@@ -87,13 +88,13 @@ def _read_open_batches(settings: Settings, case: UseCase, feed: str, *, as_of: d
     """Ids of the bronze batches that have no passed verdict, oldest first."""
     ingested = tables.read(settings, case.table("bronze", feed)).filter(pl.col("_ingested_at") <= as_of)
     batches = ingested.select("_batch_id", "_ingested_at").unique().sort("_ingested_at", "_batch_id").collect()["_batch_id"].to_list()
-    is_passed = (pl.col("table_name") == case.table("silver", feed)) & (pl.col("expectation") == VERDICT) & pl.col("is_passed")
+    is_passed = (pl.col("table_name") == case.silver_table(feed)) & (pl.col("expectation") == VERDICT) & pl.col("is_passed")
     done = set(tables.read(settings, QUALITY).filter(is_passed).collect()["batch_id"])
     return [batch for batch in batches if _refine_batch_id(case, batch) not in done]
 
 
 def _refine_batch(settings: Settings, case: UseCase, feed: str, *, bronze_batch: str) -> Decision:
-    table, batch_id = case.table("silver", feed), _refine_batch_id(case, bronze_batch)
+    table, batch_id = case.silver_table(feed), _refine_batch_id(case, bronze_batch)
     contract = load_contract(table)
     rows = case.feeds[feed](_read_bronze(settings, case, feed, bronze_batch))
     report = judge(rows, contract, taken=_read_taken_keys(settings, contract, bronze_batch=bronze_batch))

@@ -14,7 +14,7 @@ import polars as pl
 
 from headrace.errors import CandidateError
 from headrace.models.candidate import BASELINE, read_json
-from headrace.models.kinds.kind import Kind, Outcomes
+from headrace.models.kinds.kind import FittedKind, Outcomes
 
 # A combination seen in few rows is drawn to the overall rate as if 50 more rows had been seen at it: the standard error of a
 # rate of one quarter over 50 rows is 6 percentage points, about the spread between carriers.
@@ -67,7 +67,7 @@ class Baseline:
         }
 
 
-def fit_baseline(rows: pl.DataFrame, *, kind: Kind, label: str, outcomes: Outcomes, columns: Mapping[str, float | None]) -> Baseline:
+def fit_baseline(rows: pl.DataFrame, *, kind: FittedKind, label: str, outcomes: Outcomes, columns: Mapping[str, float | None]) -> Baseline:
     """Fit the rule on labelled rows."""
     targets = kind.targets(label, outcomes)
     names = _means(len(targets))

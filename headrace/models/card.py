@@ -7,8 +7,8 @@ import polars as pl
 
 from headrace.decisions import Decision
 from headrace.models.candidate import Candidate
-from headrace.models.kinds import load_kind
-from headrace.models.kinds.kind import OBJECTIVE, Kind
+from headrace.models.kinds import load_fitted_kind
+from headrace.models.kinds.kind import OBJECTIVE, FittedKind
 from headrace.models.slices import ALL
 from headrace.use_case import UseCase
 
@@ -35,7 +35,7 @@ def build_card(
         slices: Figures by slice, as of `slices.score_slices`.
         explanation: Mean |SHAP| of each feature, strongest first.
     """
-    kind = load_kind(candidate.kind)
+    kind = load_fitted_kind(candidate.kind)
     sections = {
         f"# Model card: {case.name}": [case.title],
         "## Purpose": _purpose(candidate, case, kind),
@@ -49,7 +49,7 @@ def build_card(
     return "\n".join(f"{title}\n\n" + "\n".join(lines) + "\n" for title, lines in sections.items())
 
 
-def _purpose(candidate: Candidate, case: UseCase, kind: Kind) -> list[str]:
+def _purpose(candidate: Candidate, case: UseCase, kind: FittedKind) -> list[str]:
     return [
         f"{kind.words.purpose.format(label=candidate.label)} {case.label.description}",
         "",
@@ -63,7 +63,7 @@ def _scale(candidate: Candidate) -> str:
     if candidate.learns_change:
         return "; its trees say the change from the business rule"
     objective = candidate.params.get(OBJECTIVE)
-    return f"; its trees add logs ({objective} objective)" if objective in load_kind(candidate.kind).objectives else ""
+    return f"; its trees add logs ({objective} objective)" if objective in load_fitted_kind(candidate.kind).objectives else ""
 
 
 def _data(candidate: Candidate, split: Decision) -> list[str]:
@@ -85,7 +85,7 @@ def _data(candidate: Candidate, split: Decision) -> list[str]:
     ]
 
 
-def _figures(metrics: Mapping[str, float | None], kind: Kind) -> list[str]:
+def _figures(metrics: Mapping[str, float | None], kind: FittedKind) -> list[str]:
     rows = [(metric, *(_figure(metrics.get(f"holdout/{whose}{metric}")) for whose in ("", "linear_", "baseline_"))) for metric in kind.metrics]
     described = ", ".join(f"{name} {_figure(metrics.get(f'holdout/{name}'))}" for name in kind.described)
     return [
@@ -95,7 +95,7 @@ def _figures(metrics: Mapping[str, float | None], kind: Kind) -> list[str]:
     ]
 
 
-def _slices(slices: pl.DataFrame, kind: Kind) -> list[str]:
+def _slices(slices: pl.DataFrame, kind: FittedKind) -> list[str]:
     wide = slices.filter(pl.col("slice_column") != ALL).pivot(
         on="metric",
         on_columns=list(kind.card_metrics),
@@ -107,7 +107,7 @@ def _slices(slices: pl.DataFrame, kind: Kind) -> list[str]:
     return _table(("slice", "rows", *kind.card_metrics), rows)
 
 
-def _features(explanation: Mapping[str, float], kind: Kind) -> list[str]:
+def _features(explanation: Mapping[str, float], kind: FittedKind) -> list[str]:
     rows = [(name, f"{strength:.4f}") for name, strength in list(explanation.items())[:_TOP_FEATURES]]
     return _table(("feature", f"mean \\|SHAP\\| ({kind.words.score_unit})"), rows)
 

@@ -13,8 +13,8 @@ import polars as pl
 
 from headrace.models.candidate import LINEAR, read_json
 from headrace.models.encoding import encode
-from headrace.models.kinds import load_kind
-from headrace.models.kinds.kind import Kind, Outcomes
+from headrace.models.kinds import load_fitted_kind
+from headrace.models.kinds.kind import FittedKind, Outcomes
 
 # A baseline's coefficients stand still long before this: 20,000 rows for some hundred columns.
 _ROWS = 20_000
@@ -48,7 +48,7 @@ class Linear:
         """The prediction of each row, in the rows' order."""
         matrix = encode(rows, features=self.features, categories=self.categories)
         design = _design(matrix, features=self.features, categories=self.categories, means=np.array(self.means), scales=np.array(self.scales))
-        return load_kind(self.kind).link(design @ np.array(self.coefficients).T + np.array(self.intercepts))
+        return load_fitted_kind(self.kind).link(design @ np.array(self.coefficients).T + np.array(self.intercepts))
 
     def as_json(self) -> dict[str, Any]:
         """Content of `linear.json`."""
@@ -58,7 +58,7 @@ class Linear:
 def fit_linear(
     rows: pl.DataFrame,
     *,
-    kind: Kind,
+    kind: FittedKind,
     label: str,
     outcomes: Outcomes,
     features: Sequence[str],

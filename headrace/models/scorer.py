@@ -11,8 +11,8 @@ from headrace.errors import CandidateError
 from headrace.models.baseline import Baseline, load_baseline
 from headrace.models.candidate import MODEL, Candidate, read_candidate
 from headrace.models.encoding import encode
-from headrace.models.kinds import load_kind
-from headrace.models.kinds.kind import Kind, Outcomes
+from headrace.models.kinds import load_fitted_kind
+from headrace.models.kinds.kind import FittedKind, Outcomes
 from headrace.models.lightgbm import load_booster, predict_scores
 
 # The column that says which feature set rows were built with, where they carry it.
@@ -41,9 +41,9 @@ class Scorer:
         return self.metadata.features
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> FittedKind:
         """Its kind of task."""
-        return load_kind(self.metadata.kind)
+        return load_fitted_kind(self.metadata.kind)
 
     @property
     def outcomes(self) -> Outcomes:

@@ -18,7 +18,8 @@ import polars as pl
 
 from headrace.decisions import Decision, blocked, decide_all, passed
 from headrace.features.views import FeatureSet
-from headrace.models.kinds.kind import Kind
+from headrace.llm.chain_spec import ChainSpec
+from headrace.models.kinds.kind import FittedKind, Kind
 from headrace.use_case import Policy, TrainingSpec
 
 GATE = "split"
@@ -71,7 +72,7 @@ class Splits:
         return {"train": self.train, "validation": self.validation, "holdout": self.holdout}
 
 
-def split_by_time(rows: pl.DataFrame, *, as_of: datetime, spec: TrainingSpec, gap: timedelta, label: str, key: Sequence[str]) -> Splits:
+def split_by_time(rows: pl.DataFrame, *, as_of: datetime, spec: TrainingSpec | ChainSpec, gap: timedelta, label: str, key: Sequence[str]) -> Splits:
     """Split by `prediction_at`, newest window last.
 
     Args:
@@ -119,20 +120,29 @@ def _window(rows: pl.DataFrame, *, start: datetime, end: datetime, known_by: dat
     return rows.filter((pl.col(PREDICTED_AT) >= start) & (pl.col(PREDICTED_AT) < end) & (pl.col(LABEL_KNOWN_AT) <= known_by))
 
 
-def decide_split(splits: Splits, *, kind: Kind, policy: Policy, features: FeatureSet, label: str) -> Decision:
+def decide_split(splits: Splits, *, kind: FittedKind, policy: Policy, features: FeatureSet, label: str) -> Decision:
     """Decide whether models may be trained and judged on these parts.
 
+    Blocks on what `decide_parts` blocks on, and on a feature that alone nearly determines the label.
+    """
+    parts = decide_parts(splits, kind=kind, policy=policy, features=features, label=label)
+    # A single feature is searched only in parts that are fit to be searched.
+    searched = _decide_single_features(splits, kind, policy, features, label) if parts.passed else parts
+    return Decision(gate=GATE, passed=searched.passed, reason=searched.reason, evidence={**parts.evidence, **searched.evidence})
+
+
+def decide_parts(splits: Splits, *, kind: Kind, policy: Policy, features: FeatureSet, label: str) -> Decision:
+    """Decide whether candidates may be built and judged on these parts.
+
     Blocks on too few rows, on labels that the kind cannot be fitted to or judged on (one class only), on a row in two parts, on
-    parts out of order, on a leaking column among the features, and on a feature that alone nearly determines the label.
+    parts out of order, and on a leaking column among the features. The evidence counts the rows.
     """
     named = decide_all(
         GATE, [*_decide_rows(splits, kind, policy, label), _decide_overlap(splits, features.key), _decide_order(splits), _decide_names(features)]
     )
-    # A single feature is searched only in parts that are fit to be searched.
-    searched = _decide_single_features(splits, kind, policy, features, label) if named.passed else named
     counts: dict[str, float | str] = {f"{name}_rows": float(part.height) for name, part in splits.parts.items()}
-    evidence = counts | {"unlabelled_rows": float(splits.unlabelled_count), "unknown_rows": float(splits.unknown_count)} | dict(searched.evidence)
-    return Decision(gate=GATE, passed=searched.passed, reason=searched.reason, evidence=evidence)
+    evidence = counts | {"unlabelled_rows": float(splits.unlabelled_count), "unknown_rows": float(splits.unknown_count)} | dict(named.evidence)
+    return Decision(gate=GATE, passed=named.passed, reason=named.reason, evidence=evidence)
 
 
 def _decide_rows(splits: Splits, kind: Kind, policy: Policy, label: str) -> list[Decision]:
@@ -170,7 +180,7 @@ def _decide_names(features: FeatureSet) -> Decision:
     return blocked("leaking_columns", f"{', '.join(leaking)} would leak the label") if leaking else passed("leaking_columns", "no leaking column")
 
 
-def _decide_single_features(splits: Splits, kind: Kind, policy: Policy, features: FeatureSet, label: str) -> Decision:
+def _decide_single_features(splits: Splits, kind: FittedKind, policy: Policy, features: FeatureSet, label: str) -> Decision:
     """Mean of the label per value of each feature, taken on training rows, must not rank validation rows too well."""
     train, validation = (part.gather_every(max(1, part.height // _SEARCHED_ROWS)) for part in (splits.train, splits.validation))
     aucs = {name: single_feature_auc(name, label, kind=kind, train=train, validation=validation) for name in features.names}
@@ -183,7 +193,7 @@ def _decide_single_features(splits: Splits, kind: Kind, policy: Policy, features
     return passed(GATE, f"parts are fit to train on; strongest single feature {strongest} ({aucs[strongest]:.3f})", evidence)
 
 
-def single_feature_auc(name: str, label: str, *, kind: Kind, train: pl.DataFrame, validation: pl.DataFrame) -> float:
+def single_feature_auc(name: str, label: str, *, kind: FittedKind, train: pl.DataFrame, validation: pl.DataFrame) -> float:
     """How well one feature alone ranks validation rows (ROC AUC, concordance), whatever the shape of its relation; nulls are a value of their own.
 
     Args:

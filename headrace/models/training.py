@@ -21,8 +21,8 @@ from headrace.models.candidate import BASELINE, CARD, DRIFT_REFERENCE, EXPLANATI
 from headrace.models.card import build_card
 from headrace.models.encoding import Categories, encode, fit_categories
 from headrace.models.explain import explain
-from headrace.models.kinds import load_kind
-from headrace.models.kinds.kind import Kind, Outcomes, finite_mean
+from headrace.models.kinds import load_fitted_kind
+from headrace.models.kinds.kind import FittedKind, Outcomes, finite_mean
 from headrace.models.lightgbm import Examples, build_dataset, cross_fit, fit_trees, load_booster, predict_scores
 from headrace.models.linear import Linear, fit_linear
 from headrace.models.slices import score_slices
@@ -63,7 +63,7 @@ class CandidateReport:
 class _Model:
     """The fitted parts of a candidate, before they are files."""
 
-    kind: Kind
+    kind: FittedKind
     outcomes: Outcomes
     categories: Categories
     params: Mapping[str, Any]
@@ -98,11 +98,11 @@ def build_candidate(
     Raises:
         CandidateError: The rows lack a feature, or one has a type the model cannot read.
     """
-    kind, label, features = load_kind(case.kind), case.label.name, case.features.names
+    kind, label, features = load_fitted_kind(case.kind), case.label.name, case.features.names
     usable = rows.filter(pl.col("features_version") == case.features.version)
-    splits = split_by_time(usable, as_of=as_of, spec=case.training, gap=case.label.matures_after, label=label, key=case.features.key)
+    splits = split_by_time(usable, as_of=as_of, spec=case.model_spec, gap=case.label.matures_after, label=label, key=case.features.key)
     split = decide_split(splits, kind=kind, policy=case.policy, features=case.features, label=label)
-    decision = _decide_objectives(splits, case, kind) if split.passed and case.training.objectives else split
+    decision = _decide_objectives(splits, case, kind) if split.passed and case.model_spec.objectives else split
     if not decision.passed:
         return CandidateReport(decision=decision, candidate=None, metrics={})
 
@@ -116,7 +116,7 @@ def build_candidate(
     )
     metrics = _measure(model, splits.holdout, predictions, label=label)
     slices = score_slices(judged, kind=kind, label=label, slices=[*case.policy.slices, _MONTH])
-    explained = splits.holdout.sample(min(case.training.explained_rows, splits.holdout.height), seed=seed)
+    explained = splits.holdout.sample(min(case.model_spec.explained_rows, splits.holdout.height), seed=seed)
     explanation = explain(load_booster(model.trees), encode(explained, features=features, categories=model.categories), threads=threads)
 
     card = build_card(candidate, case=case, split=split, metrics=metrics, slices=slices, explanation=explanation)
@@ -131,9 +131,9 @@ def build_candidate(
     return CandidateReport(decision=decision, candidate=candidate, metrics=metrics)
 
 
-def _decide_objectives(splits: Splits, case: UseCase, kind: Kind) -> Decision:
+def _decide_objectives(splits: Splits, case: UseCase, kind: FittedKind) -> Decision:
     """Block objectives that the kind does not offer. Those that any offers add logs, and there is none of a negative number."""
-    chosen = case.training.objectives
+    chosen = case.model_spec.objectives
     if unknown := [name for name in chosen if name not in kind.objectives]:
         offered = ", ".join(sorted(kind.objectives)) or "no other than its own"
         return blocked(GATE, f"kind {kind.name} offers {offered}, not objectives={', '.join(unknown)}; take them out of training.py")
@@ -145,7 +145,7 @@ def _decide_objectives(splits: Splits, case: UseCase, kind: Kind) -> Decision:
 
 def _fit(splits: Splits, *, case: UseCase, seed: int, threads: int) -> _Model:
     """Search forward in time, calibrate on cross-fitted scores, fit on everything before the holdout."""
-    kind, label, features, spec = load_kind(case.kind), case.label.name, case.features.names, case.training
+    kind, label, features, spec = load_fitted_kind(case.kind), case.label.name, case.features.names, case.model_spec
     known = splits.known
     outcomes = kind.list_outcomes(known[label])
     objective = kind.objective(outcomes)
@@ -182,7 +182,7 @@ def _fit(splits: Splits, *, case: UseCase, seed: int, threads: int) -> _Model:
     )
 
 
-def _start(kind: Kind, baseline: Baseline, rows: pl.DataFrame) -> np.ndarray | float:
+def _start(kind: FittedKind, baseline: Baseline, rows: pl.DataFrame) -> np.ndarray | float:
     """What the trees' scores are added to: what the rule says where it carries a value on, else nothing."""
     return baseline.predict(rows) if kind.rule_carries else 0.0
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from headrace.errors import UseCaseError
-from headrace.models.kinds import load_kind
-from headrace.models.kinds.kind import Kind
+from headrace.models.kinds import load_fitted_kind
+from headrace.models.kinds.kind import FittedKind
 from headrace.scaffold.personal import find_personal
 from headrace.scaffold.reading import Table, show_name
 
@@ -51,7 +51,7 @@ class Target:
     """
 
     column: str
-    kind: Kind
+    kind: FittedKind
     positive: str | float | None
     summary: str
     variance: float
@@ -127,7 +127,7 @@ def choose_target(table: Table, *, label: str, kind: str) -> Target:
     positive = choose_positive(known) if chosen == "binary" else None
     return Target(
         column=label,
-        kind=load_kind(chosen),
+        kind=load_fitted_kind(chosen),
         positive=positive,
         summary=_summarize(known, kind=chosen, positive=positive),
         variance=float(known.cast(pl.Float64).to_numpy().var()) if chosen in _NUMBERS else 1.0,

@@ -73,7 +73,7 @@ RESERVED = frozenset(
         "target_hour",
         "target_weekday",
         "target_month",
-        *(column for kind in kinds.names() for column in kinds.load_kind(kind).columns),
+        *(column for kind in kinds.fitted_names() for column in kinds.load_kind(kind).columns),
     ]
 )
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from headrace.models.kinds.kind import Kind
+from headrace.models.kinds.kind import FittedKind
 from headrace.models.splits import single_feature_auc
 from headrace.scaffold.labels import Target
 from headrace.scaffold.personal import find_personal, is_person
@@ -200,7 +200,7 @@ def feature_values(feature: Feature, *, time: str) -> pl.Expr:
     return column if feature.kind == "category" else column.cast(pl.Float64)
 
 
-def _measure(measured: pl.DataFrame, feature: Feature, kind: Kind, *, time: str) -> float:
+def _measure(measured: pl.DataFrame, feature: Feature, kind: FittedKind, *, time: str) -> float:
     """How well one feature alone ranks the newer half, by means learned on the older; not a number where no two of its labels differ."""
     rows = measured.select(feature_values(feature, time=time).alias("_value"), "_label")
     half = rows.height // 2

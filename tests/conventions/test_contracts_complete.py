@@ -65,20 +65,12 @@ class TestContract:
 class TestUseCase:
     def test_every_table_it_fills_has_a_contract(self, name):
         case = use_cases.load(name)
-        layered = [(layer, feed) for layer in ("bronze", "silver") for feed in case.feeds]
-        tables = [
-            case.table(layer, noun) for layer, noun in [*layered, ("gold", "features"), ("inference", "predictions"), ("inference", "requests")]
-        ]
-        assert not [table for table in tables if find_contract(table) is None]
-        assert not [
-            case.table("silver", f"{feed}_rejected") for feed in case.feeds if find_contract(case.table("silver", f"{feed}_rejected")) is None
-        ]
+        assert not [table for table in (*case.feed_tables, *case.other_tables) if find_contract(table) is None]
+        assert not [table for feed in case.feeds if find_contract(table := f"{case.silver_table(feed)}_rejected") is None]
 
     def test_its_contracts_are_of_tables_that_it_fills(self, name):
         case = use_cases.load(name)
-        known = {case.table(layer, feed) for layer in ("bronze", "silver") for feed in case.feeds}
-        known |= {case.table("gold", "features"), case.table("inference", "predictions"), case.table("inference", "requests")}
-        assert {path.stem for path in PATHS if path.parent.name == name} <= known
+        assert {path.stem for path in PATHS if path.parent.name == name} <= {*case.feed_tables, *case.other_tables}
 
     def test_the_feature_table_promises_its_features_with_their_types(self, name):
         features = use_cases.load(name).features

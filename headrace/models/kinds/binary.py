@@ -36,6 +36,7 @@ class Binary:
     """See `headrace.models.kinds.kind.Kind`."""
 
     name = "binary"
+    is_fitted = True
     metrics = evaluation.METRICS
     higher_is_better = evaluation.HIGHER_IS_BETTER
     watched = ("log_loss", "roc_auc")

@@ -89,10 +89,11 @@ class Predictor(Protocol):
 
 
 class Kind(Protocol):
-    """One kind of task. `labels` are columns as the label builds them; `codes` are what LightGBM is fitted to.
+    """One kind of task: how it is judged and written down. `labels` are columns as the label builds them.
 
     Attributes:
         name: Name of its module.
+        is_fitted: Whether its candidates are LightGBM models, and it says how they are fitted (`FittedKind`).
         metrics: What `score` measures; the first is the mean of `losses`.
         higher_is_better: Those of which more is better.
         watched: The loss, and how well the predictions rank: what slices and the business rule are watched for.
@@ -100,12 +101,10 @@ class Kind(Protocol):
         card_metrics: What a model card says of each slice.
         words: How it is spoken of.
         columns: Column of a prediction -> what it holds.
-        objectives: What of LightGBM a use case may choose in place of the objective that belongs to the kind.
-        rule_carries: Whether the business rule says the value of its column (as it was last week), not a mean per group. The trees
-            then learn the change from it, which they can carry to values that they have never seen.
     """
 
     name: str
+    is_fitted: bool
     metrics: tuple[str, ...]
     higher_is_better: frozenset[str]
     watched: tuple[str, str]
@@ -113,14 +112,63 @@ class Kind(Protocol):
     card_metrics: tuple[str, ...]
     words: Words
     columns: Mapping[str, Column]
-    objectives: frozenset[str]
-    rule_carries: bool
 
     # What is predicted
 
     def find_label_fault(self, labels: pl.Series) -> str | None:
         """Why these labels (no nulls) can neither be fitted nor judged on, or None."""
         ...
+
+    # How good it is
+
+    def losses(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> np.ndarray:
+        """Loss of each prediction; not a number where label or prediction is none."""
+        ...
+
+    def score(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> dict[str, float | None]:
+        """Every metric of `metrics`; null where it cannot be computed, never 0."""
+        ...
+
+    def describe(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> dict[str, float | None]:
+        """Where labels and predictions lie, to see at a glance whether they agree: the figures named in `described`."""
+        ...
+
+    def is_possible(self, predictions: np.ndarray) -> bool:
+        """Whether every prediction is one: finite, and in its range."""
+        ...
+
+    # How it is written down
+
+    def to_columns(self, predictions: np.ndarray, outcomes: Outcomes) -> list[pl.Series]:
+        """The columns of `columns`."""
+        ...
+
+    def from_columns(self, rows: pl.DataFrame, *, prefix: str = "") -> tuple[np.ndarray, Outcomes]:
+        """Predictions (not a number where a row has none) and outcomes of what `to_columns` wrote, its names led by a prefix."""
+        ...
+
+    def compare(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
+        """What was said of each row and what came, as numbers that agree on average where the predictions mean what they say."""
+        ...
+
+    def drift_values(self, predictions: np.ndarray, outcomes: Outcomes) -> pl.Series:
+        """What of the predictions may drift: numbers, or the class predicted."""
+        ...
+
+
+class FittedKind(Kind, Protocol):
+    """A kind whose candidates are LightGBM models. `codes` are what they are fitted to.
+
+    Attributes:
+        objectives: What of LightGBM a use case may choose in place of the objective that belongs to the kind.
+        rule_carries: Whether the business rule says the value of its column (as it was last week), not a mean per group. The trees
+            then learn the change from it, which they can carry to values that they have never seen.
+    """
+
+    objectives: frozenset[str]
+    rule_carries: bool
+
+    # What is predicted
 
     def list_outcomes(self, labels: pl.Series) -> Outcomes:
         """The classes of labels, sorted; empty for numbers."""
@@ -156,44 +204,10 @@ class Kind(Protocol):
         """Predictions of the trees' scores."""
         ...
 
-    # How good it is
-
-    def losses(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> np.ndarray:
-        """Loss of each prediction; not a number where label or prediction is none."""
-        ...
-
-    def score(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> dict[str, float | None]:
-        """Every metric of `metrics`; null where it cannot be computed, never 0."""
-        ...
-
-    def describe(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> dict[str, float | None]:
-        """Where labels and predictions lie, to see at a glance whether they agree: the figures named in `described`."""
-        ...
+    # How much a single feature tells
 
     def rank(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> float | None:
         """How often two rows with different labels are in the right order (0 to 1; one half is chance); null where no two differ."""
-        ...
-
-    def is_possible(self, predictions: np.ndarray) -> bool:
-        """Whether every prediction is one: finite, and in its range."""
-        ...
-
-    # How it is written down
-
-    def to_columns(self, predictions: np.ndarray, outcomes: Outcomes) -> list[pl.Series]:
-        """The columns of `columns`."""
-        ...
-
-    def from_columns(self, rows: pl.DataFrame, *, prefix: str = "") -> tuple[np.ndarray, Outcomes]:
-        """Predictions (not a number where a row has none) and outcomes of what `to_columns` wrote, its names led by a prefix."""
-        ...
-
-    def compare(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
-        """What was said of each row and what came, as numbers that agree on average where the predictions mean what they say."""
-        ...
-
-    def drift_values(self, predictions: np.ndarray, outcomes: Outcomes) -> pl.Series:
-        """What of the predictions may drift: numbers, or the class predicted."""
         ...
 
 

@@ -45,6 +45,7 @@ class Multiclass:
     """See `headrace.models.kinds.kind.Kind`."""
 
     name = "multiclass"
+    is_fitted = True
     metrics = ("log_loss", "normalized_log_loss", "roc_auc", "accuracy_fraction", "macro_f1", "brier_score", "calibration_error")
     higher_is_better = frozenset({"roc_auc", "accuracy_fraction", "macro_f1"})
     watched = ("log_loss", "roc_auc")

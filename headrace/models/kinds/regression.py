@@ -44,6 +44,7 @@ class Regression:
     """See `headrace.models.kinds.kind.Kind`."""
 
     name = "regression"
+    is_fitted = True
     metrics = (
         "mean_squared_error",
         "normalized_squared_error",

@@ -10,7 +10,8 @@ from polars.testing import assert_frame_equal
 from headrace.errors import UseCaseError
 from headrace.lake.contracts import load_contract
 from headrace.models.baseline import fit_baseline, parse_baseline
-from headrace.models.kinds import load_kind, names
+from headrace.models.kinds import fitted_names, load_fitted_kind, load_kind, names
+from headrace.models.kinds.assistant import DOES_NOT_KNOW, NO_SECTION, Reply, format_replies
 from headrace.models.kinds.kind import is_better, split_columns
 
 LABELS = {
@@ -18,26 +19,42 @@ LABELS = {
     "multiclass": pl.Series("label", ["oak", "ash", "elm", "ash"]),
     "regression": pl.Series("label", [1.0, 2.0, 3.0, 4.0]),
     "forecast": pl.Series("label", [1.0, 2.0, 3.0, 4.0]),
+    "assistant": pl.Series("label", ["re#groups", "os#path", NO_SECTION, "re#groups"]),
 }
 PREDICTIONS = {
     "binary": np.array([0.9, 0.2, 0.6, 0.4]),
     "multiclass": np.array([[0.1, 0.2, 0.7], [0.8, 0.1, 0.1], [0.3, 0.4, 0.3], [0.6, 0.2, 0.2]]),
     "regression": np.array([[1.5, 1.0, 2.0], [2.0, 1.0, 3.0], [2.5, 2.0, 3.5], [4.5, 3.0, 5.0]]),
     "forecast": np.array([[1.5, 1.0, 2.0], [2.0, 1.0, 3.0], [2.5, 2.0, 3.5], [4.5, 3.0, 5.0]]),
+    "assistant": format_replies(
+        [
+            Reply(answer="Parentheses group.", cited=("re#groups",), ranked=("re#groups", "re#flags"), confidence=0.9),
+            Reply(answer="Join them.", cited=("os#walk",), ranked=("os#walk", "os#path"), confidence=0.4),
+            Reply(answer=DOES_NOT_KNOW, cited=(), ranked=("os#path",), confidence=0.1),
+            Reply(answer=DOES_NOT_KNOW, cited=(), ranked=("re#groups",), confidence=0.2),
+        ]
+    ),
 }
 
 every_kind = pytest.mark.parametrize("name", sorted(LABELS))
+every_fitted_kind = pytest.mark.parametrize("name", fitted_names())
 
 
 def parts(name):
     kind = load_kind(name)
-    return kind, LABELS[name], PREDICTIONS[name], kind.list_outcomes(LABELS[name])
+    return kind, LABELS[name], PREDICTIONS[name], load_fitted_kind(name).list_outcomes(LABELS[name]) if kind.is_fitted else ()
 
 
 def test_every_module_is_a_kind_and_an_unknown_one_is_named_with_those_there_are():
     assert names() == sorted(LABELS)
-    with pytest.raises(UseCaseError, match="'ranking' is no kind of task.*binary, forecast, multiclass, regression"):
+    with pytest.raises(UseCaseError, match="'ranking' is no kind of task.*assistant, binary, forecast, multiclass, regression"):
         load_kind("ranking")
+
+
+def test_a_kind_that_fits_no_model_is_refused_where_one_is_fitted():
+    assert fitted_names() == ["binary", "forecast", "multiclass", "regression"]
+    with pytest.raises(UseCaseError, match="'assistant' fits no LightGBM model; those that do are binary"):
+        load_fitted_kind("assistant")
 
 
 @every_kind
@@ -74,7 +91,7 @@ def test_no_rows_have_no_figures_and_a_missing_prediction_makes_them_null(name):
     assert math.isnan(kind.losses(labels, *kind.from_columns(missing))[0])
 
 
-@every_kind
+@every_fitted_kind
 def test_a_perfect_order_ranks_at_one_and_a_constant_at_one_half(name):
     kind, labels, predictions, outcomes = parts(name)
     assert kind.rank(labels, predictions, outcomes) == 1.0
@@ -82,14 +99,14 @@ def test_a_perfect_order_ranks_at_one_and_a_constant_at_one_half(name):
     assert kind.rank(labels.head(1), predictions[:1], outcomes) is None
 
 
-@every_kind
+@every_fitted_kind
 def test_a_label_that_never_changes_is_a_fault(name):
     kind, labels, _, _ = parts(name)
     assert kind.find_label_fault(labels) is None
     assert "the label takes" in str(kind.find_label_fault(pl.Series([labels[0]] * 4)))
 
 
-@every_kind
+@every_fitted_kind
 def test_the_rule_predicts_the_mean_of_a_group_and_is_stored_whole(name):
     kind, labels, _, outcomes = parts(name)
     rows = pl.DataFrame({"wood": [1.0, 2.0, 1.0, 2.0]}).with_columns(labels)

@@ -1,0 +1,33 @@
+"""How the chains of an assistant are built: what a use case declares in the place of a model's `TrainingSpec`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainSpec:
+    """How candidates of an assistant are built.
+
+    Attributes:
+        holdout: Length of the newest window of questions, on which nothing is tuned.
+        validation: Length of the window before it; retrieval is tuned on it and on all before.
+        history: Longest history before the validation window; None: all there is.
+        chunks: Noun of the gold table whose index is searched.
+        quoted: Number of sections that an answer quotes.
+        min_answered_fraction: Share of the tuning questions with an answer that must be answered: where the assistant declines is set by it, 0 to 1.
+        prompt: Name of the prompt, a file of the use case's folder `prompts`.
+        model: Alias of the model that words answers; None: answers are quotations only.
+        guardrails: Configuration of the guardrails.
+    """
+
+    holdout: timedelta
+    validation: timedelta
+    history: timedelta | None
+    chunks: str
+    quoted: int
+    min_answered_fraction: float
+    prompt: str
+    model: str | None
+    guardrails: Mapping[str, Any]

@@ -1,0 +1,205 @@
+"""Assistant: a question is answered from the sections of a body of documents. Labels are ids of the section that holds the answer.
+
+A prediction is the text of a JSON object: what was said, the sections that were found (best first), those that are cited, and how
+likely the first one is the right one. A question whose answer no section holds has the label `NO_SECTION`: there, saying so is right.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import polars as pl
+
+from headrace.models.kinds.kind import Column, Outcomes, Words
+
+# The label of a question that the documents do not answer.
+NO_SECTION = "(none)"
+
+# What is said where the documents do not hold the answer.
+DOES_NOT_KNOW = "I do not know: the documents do not say."
+
+ANSWER, CITED, RANKED, CONFIDENCE = "answer", "cited_sections", "ranked_sections", "confidence_fraction"
+
+# Depths at which a ranking is judged: what a person reads, and what a reranker would be given.
+SHORT, DEEP = 10, 50
+
+WORDS = Words(
+    purpose="Answers questions with the sections that hold the answer, or says that it does not know. The truth is `{label}`.",
+    calibration="with a calibrated probability that the first section is the right one",
+    note=(
+        "The loss is 1 less the nDCG at 10 (Jarvelin 2002) of the section that holds the answer, and 1 where nothing was answered; "
+        "of a question that no section answers it is 0 where it says so, else 1."
+    ),
+    loss="answer loss",
+    loss_unit="1 - nDCG at 10",
+    ranking="nDCG at 10",
+    score_unit="share of the fused score",
+    described="share of questions without an answer",
+    is_share=True,
+    rule="plain full-text search",
+    reliable="Is it right as often as it is sure?",
+    said="probability that the first section is right",
+    came="share that was right",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What was made of a question.
+
+    Attributes:
+        answer: What was said; `DOES_NOT_KNOW` where the documents do not say.
+        cited: Sections that it cites, in the order of citation.
+        ranked: Sections that were found, best first.
+        confidence: Probability (0 to 1) that the first of them holds the answer.
+    """
+
+    answer: str
+    cited: tuple[str, ...]
+    ranked: tuple[str, ...]
+    confidence: float
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it said more than that it does not know."""
+        return self.answer != DOES_NOT_KNOW
+
+    def find_place(self, section: str) -> float:
+        """Place of a section among those found, from 1; infinite where it was not."""
+        return self.ranked.index(section) + 1 if section in self.ranked else math.inf
+
+
+def format_replies(replies: Sequence[Reply]) -> np.ndarray:
+    """Replies as predictions: one text a row."""
+    found = np.empty(len(replies), dtype=object)
+    found[:] = [json.dumps(asdict(reply), ensure_ascii=False) for reply in replies]
+    return found
+
+
+def parse_reply(text: str) -> Reply:
+    """The reply that a prediction holds."""
+    content = json.loads(text)
+    return Reply(answer=content["answer"], cited=tuple(content["cited"]), ranked=tuple(content["ranked"]), confidence=content["confidence"])
+
+
+class Assistant:
+    """See `headrace.models.kinds.kind.Kind`."""
+
+    name = "assistant"
+    is_fitted = False
+    metrics = (
+        "answer_loss",
+        "ndcg_at_10",
+        "reciprocal_rank",
+        "recall_at_10_fraction",
+        "recall_at_50_fraction",
+        "answered_fraction",
+        "declined_fraction",
+    )
+    higher_is_better = frozenset(metrics) - {"answer_loss"}
+    watched = ("answer_loss", "ndcg_at_10")
+    described = ("unanswerable_fraction", "silent_fraction")
+    card_metrics = ("answer_loss", "ndcg_at_10", "recall_at_10_fraction")
+    words = WORDS
+    columns: Mapping[str, Column] = {
+        ANSWER: Column(type="string", description="What was said; where the documents do not hold the answer, that it is not known."),
+        CITED: Column(type="string", description="Ids of the sections that the answer cites, as JSON."),
+        RANKED: Column(type="string", description="Ids of the sections that were found, best first, as JSON."),
+        CONFIDENCE: Column(type="float64", unit="fraction", range=(0, 1), description="Probability that the first section holds the answer, 0 to 1."),
+    }
+
+    def find_label_fault(self, labels: pl.Series) -> str | None:
+        """Labels are strings, and some of them name a section."""
+        if labels.dtype != pl.String:
+            return f"the label is {labels.dtype}, ids of sections must be strings"
+        return None if (labels != NO_SECTION).any() else "no question has a section that answers it"
+
+    def losses(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> np.ndarray:
+        """1 less the nDCG at 10 of the one right section, 1 where nothing was said; without a right section 0 for saying so, else 1."""
+        return np.array([_find_loss(label, prediction) for label, prediction in zip(labels, predictions, strict=True)], dtype=np.float64)
+
+    def score(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> dict[str, float | None]:
+        """Every metric of `metrics`.
+
+        Ranking is judged on the questions that a section answers, whether or not the assistant dared to answer. `answered_fraction` is
+        the share of those that it answered, `declined_fraction` the share of the others that it declined.
+        """
+        if not len(labels) or labels.null_count() or not self.is_possible(predictions):
+            return dict.fromkeys(self.metrics)
+        replies = [parse_reply(text) for text in predictions]
+        has_answer = (labels != NO_SECTION).to_numpy()
+        places = np.array([reply.find_place(label) for label, reply in zip(labels, replies, strict=True)])[has_answer]
+        is_answered = np.array([reply.is_answered for reply in replies])
+        return {
+            "answer_loss": float(self.losses(labels, predictions, outcomes).mean()),
+            "ndcg_at_10": _mean(_ndcg(places)),
+            "reciprocal_rank": _mean(1 / places),
+            "recall_at_10_fraction": _mean(places <= SHORT),
+            "recall_at_50_fraction": _mean(places <= DEEP),
+            "answered_fraction": _mean(is_answered[has_answer]),
+            "declined_fraction": _mean(~is_answered[~has_answer]),
+        }
+
+    def describe(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> dict[str, float | None]:
+        """Share of questions that no section answers, and of those that were not answered."""
+        if not len(labels) or not self.is_possible(predictions):
+            return dict.fromkeys(self.described)
+        silent = np.array([not parse_reply(text).is_answered for text in predictions])
+        return {"unanswerable_fraction": _mean((labels == NO_SECTION).to_numpy()), "silent_fraction": _mean(silent)}
+
+    def is_possible(self, predictions: np.ndarray) -> bool:
+        """Each is a reply whose confidence is a probability."""
+        return all(isinstance(text, str) and 0 <= parse_reply(text).confidence <= 1 for text in predictions)
+
+    def to_columns(self, predictions: np.ndarray, outcomes: Outcomes) -> list[pl.Series]:
+        """What was said, cited and found, and how sure it was."""
+        replies = [parse_reply(text) for text in predictions]
+        return [
+            pl.Series(ANSWER, [reply.answer for reply in replies], dtype=pl.String),
+            pl.Series(CITED, [json.dumps(reply.cited) for reply in replies], dtype=pl.String),
+            pl.Series(RANKED, [json.dumps(reply.ranked) for reply in replies], dtype=pl.String),
+            pl.Series(CONFIDENCE, [reply.confidence for reply in replies], dtype=pl.Float64),
+        ]
+
+    def from_columns(self, rows: pl.DataFrame, *, prefix: str = "") -> tuple[np.ndarray, Outcomes]:
+        """The replies; None where a row has none."""
+        written = rows.select(f"{prefix}{name}" for name in self.columns).rows()
+        found = np.empty(len(written), dtype=object)
+        for place, (answer, cited, ranked, confidence) in enumerate(written):
+            if answer is not None:
+                reply = Reply(answer=answer, cited=tuple(json.loads(cited)), ranked=tuple(json.loads(ranked)), confidence=confidence)
+                found[place] = format_replies([reply])[0]
+        return found, ()
+
+    def compare(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
+        """How sure it was of the first section, and whether that was right."""
+        replies = [parse_reply(text) for text in predictions]
+        is_right = [reply.find_place(label) == 1 for label, reply in zip(labels, replies, strict=True)]
+        return np.array([reply.confidence for reply in replies], dtype=np.float64), np.array(is_right, dtype=np.float64)
+
+    def drift_values(self, predictions: np.ndarray, outcomes: Outcomes) -> pl.Series:
+        """How sure it was."""
+        return pl.Series(CONFIDENCE, [parse_reply(text).confidence for text in predictions], dtype=pl.Float64)
+
+
+def _find_loss(label: str | None, prediction: str | None) -> float:
+    if label is None or prediction is None:
+        return math.nan
+    reply = parse_reply(prediction)
+    if label == NO_SECTION:
+        return float(reply.is_answered)
+    return 1.0 - float(_ndcg(np.array([reply.find_place(label)]))[0]) if reply.is_answered else 1.0
+
+
+def _ndcg(places: np.ndarray) -> np.ndarray:
+    """NDCG at `SHORT` of one relevant section each: 1 over the logarithm of its place."""
+    return np.where(places <= SHORT, 1 / np.log2(places + 1), 0.0)
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(values.mean()) if values.size else None
+
+
+KIND = Assistant()
