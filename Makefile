@@ -48,7 +48,7 @@ need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(
 
 .PHONY: help run use-case page quality runs catalog summary tables results explore explore-page up down status ingest refine featurize \
 	train promote score monitor retrain lifecycle approve reject withdraw rollback verify serve drain models ui-mlflow ui-prefect reset deploy diff \
-	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases bench-large install verdict \
+	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases bench-large bench-llm-server install verdict \
 	drills workflows secrets audit \
 	verify-from-scratch post-verdict backup restore
 
@@ -265,6 +265,9 @@ bench-use-cases: $(DEV) ## Four real tables from the file to a champion, beside 
 
 bench-large: $(RUN) ## Five million rows, and five hundred columns, from the file to a champion, with the memory it takes (40 min)
 	@$(PYTHON) -m benchmarks.use_cases.large --tables "$$TABLES"
+
+bench-llm-server: $(DEV) ## What the local model server takes: to start, per token of prompt and answer, in memory (1 min)
+	@$(PYTHON) -m benchmarks.llm_server
 
 bench-lifecycle: $(RUN) ## The product against a plain script without Prefect, both cold; ends with their ratio
 	@$(PYTHON) -m benchmarks.lifecycle

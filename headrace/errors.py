@@ -16,10 +16,18 @@
     ├── ServerError            21   a server of the environment is not up, cannot be started or does not answer
     ├── DeployError            22   a deployment is refused or failed: branch, tree, record of checks, server
     ├── BackupError            24   a backup or a restore is refused or failed: files, versions, a place that is not empty
-    └── ModelError             25   a model or corpus of the hub is unknown, refused by the policy of licences, or not what was examined
+    ├── ModelError             25   a model or corpus of the hub is unknown, refused by the policy of licences, or not what was examined
+    ├── GatewayError           26   no language model answered: connection, limit, time-out, or an answer that broke off
+    └── PromptError            27   a prompt is wrong, lacks a value, or an answer is not what its schema says
 
 A gate that blocks is no error: it is a `Decision`, and the verb that ran it leaves with 3.
 """
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headrace.llm.model_calls import ModelCall
 
 BLOCKED_EXIT_CODE = 3
 
@@ -124,3 +132,23 @@ class ModelError(HeadraceError):
     """A model or corpus of the hub is unknown, refused by the policy of licences, cannot be fetched, or is not what was examined."""
 
     exit_code = 25
+
+
+class GatewayError(HeadraceError):
+    """No language model answered: no connection, a limit, a time-out, or an answer that broke off.
+
+    Attributes:
+        calls: The calls that were tried, for `metrics.llm_calls`; one per alias.
+    """
+
+    exit_code = 26
+
+    def __init__(self, message: str, *, calls: "Sequence[ModelCall]" = ()) -> None:
+        super().__init__(message)
+        self.calls = tuple(calls)
+
+
+class PromptError(HeadraceError):
+    """A prompt is wrong, a variable is missing, unknown or mistyped, or an answer is not what the schema says."""
+
+    exit_code = 27

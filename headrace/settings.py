@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from headrace.errors import AccessError, SettingsError
+from headrace.llm.model_settings import LanguageModel, check_models
 from headrace.secrets import resolve_secret
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +33,7 @@ _REMOTE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_=-][A-Z
 STORAGE_KEYS = ("aws_access_key_id", "aws_allow_http", "aws_endpoint_url", "aws_region", "aws_secret_access_key", "aws_session_token")
 
 # Fields whose values are shown nowhere, because they may be secrets.
-_HIDDEN = ("tracking_uri", "database_uri", "notify_uri", "storage")
+_HIDDEN = ("tracking_uri", "database_uri", "notify_uri", "storage", "language_models")
 
 # They belong to the process and are no fields of a YAML file; `HEADRACE_KEYS` is the folder of the key that signs records of checks.
 PROCESS_VARIABLES = ("HEADRACE_ENV", "HEADRACE_HOME", "HEADRACE_KEYS")
@@ -124,6 +125,9 @@ class Settings(BaseModel):
         description="Address that receives a POST when a run failed, is blocked, late or waits for a person; or a secret reference to it. "
         "Null: nobody is told.",
     )
+    language_models: Mapping[str, LanguageModel] = Field(
+        default={}, description="Language models that may be called: alias -> where it is and what it costs; keys as below."
+    )
     seed: int = Field(description="Seed of every sampling, search and fit.")
     threads: int = Field(ge=1, description="Threads of one model fit; the processor's physical cores at most.")
     served_use_case: str | None = Field(
@@ -140,6 +144,12 @@ class Settings(BaseModel):
     def _is_a_bucket(cls, value: str | None) -> str | None:
         if value is not None:
             _check_bucket(value)
+        return value
+
+    @field_validator("language_models")
+    @classmethod
+    def _are_called_by_aliases(cls, value: Mapping[str, LanguageModel]) -> Mapping[str, LanguageModel]:
+        check_models(value)
         return value
 
     @field_validator("landing_root", "models_root")
@@ -365,7 +375,8 @@ def _explain(error: ValidationError) -> str:
     for finding in error.errors():
         key = ".".join(str(part) for part in finding["loc"])
         if finding["type"] == "extra_forbidden":
-            sentences.append(f"unknown key {key!r}; known: {', '.join(sorted(Settings.model_fields))}")
+            known = ", ".join(sorted(Settings.model_fields)) if "." not in key else "see docs/reference/settings.md"
+            sentences.append(f"unknown key {key!r}; known: {known}")
         elif finding["type"] == "missing":
             # Its input would be all settings, whatever they hold.
             sentences.append(f"{key}: is missing")

@@ -18,6 +18,7 @@ from headrace import errors
 from headrace import use_case as use_cases
 from headrace.inventory import markdown
 from headrace.lake.contracts import Column, Contract, Expectation, Key
+from headrace.llm.model_settings import LocalModel, RemoteModel
 from headrace.settings import OVERRIDE_PREFIX, ROOT, Settings
 from headrace.use_case import UseCase
 
@@ -31,6 +32,9 @@ CONTRACT_PARTS: Mapping[str, type[BaseModel]] = {
     "`key`": Key,
     "Each of `expectations`": Expectation,
 }
+
+# What an entry of `language_models` may say, by its kind.
+LANGUAGE_MODEL_KINDS: Mapping[str, type[BaseModel]] = {"`kind: local`": LocalModel, "`kind: openai`": RemoteModel}
 
 # As long as the tables of the clone are many, so no bound on a file's length holds for it.
 CATALOG = "docs/reference/catalog.md"
@@ -128,9 +132,19 @@ def build_use_case_table() -> str:
 
 
 def build_contract_tables() -> str:
-    """One table per part of a contract file: every key with its type, whether it must be said, and what it means."""
+    """One table per part of a contract file."""
+    return _render_keys(CONTRACT_PARTS)
+
+
+def build_language_model_tables() -> str:
+    """One table per kind of language model."""
+    return _render_keys(LANGUAGE_MODEL_KINDS)
+
+
+def _render_keys(models: Mapping[str, type[BaseModel]]) -> str:
+    """A table per heading: every key with its type, whether it must be said, and what it means."""
     parts = []
-    for name, model in CONTRACT_PARTS.items():
+    for name, model in models.items():
         rows = [(f"`{key}`", _name_type(field.annotation), _say_default(field), field.description or "") for key, field in model.model_fields.items()]
         # A bar would end the cell.
         cells = [tuple(cell.replace("\\|", "|").replace("|", "\\|") for cell in row) for row in rows]
@@ -171,6 +185,8 @@ def _name_type(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(annotation))
     text = annotation.__name__ if isinstance(annotation, type) else re.sub(r"\b[a-z_]+\.", "", str(annotation))
+    # How pydantic tells the members of a union apart is no part of what may be written.
+    text = re.sub(r"Annotated\[([^,]+), .*?\)\]", r"\1", text)
     return f"`{text}`".replace("|", "\\|")
 
 
@@ -186,7 +202,7 @@ def _first_line(found: type) -> str:
 DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {"stages": build_stages_table},
     "docs/add-a-use-case.md": {"use case": build_use_case_table},
-    "docs/reference/settings.md": {"settings": build_settings_table},
+    "docs/reference/settings.md": {"settings": build_settings_table, "language models": build_language_model_tables},
     "docs/reference/errors.md": {"errors": build_errors_table},
     "docs/reference/verbs.md": {"verbs": build_verbs_table},
     "docs/reference/contracts.md": {"contract keys": build_contract_tables},
