@@ -215,6 +215,13 @@ class Subset:
     replay: Replay
 
 
+# What a page says of a use case whose days are none.
+MADE_UP_DAYS = (
+    "The days are made up: the table has no time, so its rows lie in random order on days from 2000-01-01 on. Every split is a random one, "
+    "and how good a model is holds as it does for a random split. Months, drift and retraining are a rehearsal: they show what happens once "
+    "rows come in time, and say nothing about how the world changes. Rows that were delivered later lie on the day on which they came."
+)
+
 # A use case's name becomes part of table names, paths and pages.
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -240,6 +247,7 @@ class UseCase:
         silver: Feed -> noun of its silver table, where refining makes something else of it (documents become sections).
         stages: Flows that one tick of `lifecycle` runs, in order.
         subset: The slice that environments with `subset: true` run on; None: they refuse this use case.
+        has_made_up_days: Whether its table has no time, so that its days are made up; pages, notebook and catalog say so.
     """
 
     name: str
@@ -256,6 +264,12 @@ class UseCase:
     silver: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[str, ...] = field(default=("ingest", "refine", "featurize", "score", "monitor", "retrain", "promote"))
     subset: Subset | None = None
+    has_made_up_days: bool = False
+
+    @property
+    def about_days(self) -> str:
+        """What a person must know of its days before any page is read; empty where they are days."""
+        return MADE_UP_DAYS if self.has_made_up_days else ""
 
     def __post_init__(self) -> None:
         """Refuse a name that would lead a table, a folder or a page elsewhere, and a kind that there is not."""
