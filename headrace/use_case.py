@@ -21,6 +21,7 @@ from headrace.features.views import FeatureSet
 from headrace.llm.chain_spec import ChainSpec
 from headrace.models import kinds
 from headrace.settings import ROOT, Settings
+from headrace.words import MADE_UP_DAYS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,13 +215,6 @@ class Subset:
     policy: Policy
     replay: Replay
 
-
-# What a page says of a use case whose days are none.
-MADE_UP_DAYS = (
-    "The days are made up: the table has no time, so its rows lie in random order on days from 2000-01-01 on. Every split is a random one, "
-    "and how good a model is holds as it does for a random split. Months, drift and retraining are a rehearsal: they show what happens once "
-    "rows come in time, and say nothing about how the world changes. Rows that were delivered later lie on the day on which they came."
-)
 
 # A use case's name becomes part of table names, paths and pages.
 NAME = re.compile(r"[a-z][a-z0-9_]*")

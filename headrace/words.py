@@ -1,6 +1,13 @@
-"""Numbers in sentences."""
+"""Numbers in sentences, and sentences that several pages share."""
 
 from datetime import timedelta
+
+# What a page says of a use case whose days are none.
+MADE_UP_DAYS = (
+    "The days are made up: the table has no time, so its rows lie in random order on days from 2000-01-01 on. Every split is a random one, "
+    "and how good a model is holds as it does for a random split. Months, drift and retraining are a rehearsal: they show what happens once "
+    "rows come in time, and say nothing about how the world changes. Rows that were delivered later lie on the day on which they came."
+)
 
 # Behind these a plural is spoken as a syllable of its own: batches, classes, boxes.
 _HISSED = ("s", "x", "z", "ch", "sh")

@@ -16,7 +16,7 @@ from headrace.lake import tables
 from headrace.lake.catalog import look_at
 from headrace.lake.contracts import CONTRACTS, load_contract
 from headrace.settings import Settings, load_settings
-from headrace.use_case import MADE_UP_DAYS
+from headrace.words import MADE_UP_DAYS
 from tests.console.year import CASE, append, at, write_measures, write_outcomes, write_runs
 
 PERSON = "Ada Lovelace"

@@ -16,7 +16,7 @@ from headrace.console.summary import summarize
 from headrace.models.kinds import load_kind
 from headrace.monitoring import drift
 from headrace.settings import ROOT, Settings, load_settings
-from headrace.use_case import MADE_UP_DAYS
+from headrace.words import MADE_UP_DAYS
 from tests.console.year import CASE, at, write_decisions, write_measures, write_outcomes, write_runs, write_versions
 
 FORBIDDEN = ("prefect", "great_expectations", "evidently", "mlflow", "matplotlib")

@@ -92,7 +92,7 @@ class TestLabel:
         measured = measure_by_feature(rows, label="label", feature="carrier", group_count=10)
         section = build_by_feature(measured, label="label", feature="carrier", contract=build_contract())
         assert "Who flew." in words(section)
-        assert f"{MISSING}, share of ones: 100.0% of 1 rows" in section.html
+        assert f"{MISSING}, share of ones: 100.0% of 1 row" in section.html
         assert section.html.count("<circle") == 2
 
 
