@@ -15,6 +15,7 @@ from headrace import use_case as use_cases
 from headrace.lake import tables
 from headrace.lake.contracts import load_contract
 from headrace.registry import versions
+from headrace.registry.client import open_client
 from headrace.settings import load_settings
 
 CASE = use_cases.load("flight_delay")
@@ -71,10 +72,10 @@ def test_an_environment_without_servers_is_asked_for_its_registry_only(settings)
 
 
 def test_a_registry_is_written_to_and_left_as_it_was(settings):
-    versions._client(settings.registry_uri).create_experiment("own")
+    open_client(settings.registry_uri).create_experiment("own")
     for _ in range(2):
         assert ask(settings)["registry"].reason == "takes an experiment and deletes it"
-    assert versions.PROBE not in {found.name for found in versions._client(settings.registry_uri).search_experiments()}
+    assert versions.PROBE not in {found.name for found in open_client(settings.registry_uri).search_experiments()}
 
 
 def test_a_registry_that_cannot_be_reached_blocks(settings):

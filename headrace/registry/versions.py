@@ -5,28 +5,24 @@ repository (`headrace.registry.pyfunc`), so loading one runs no code that came w
 `headrace.registry.history` holds the rows that say who is champion.
 """
 
-import fcntl
 import hashlib
 import logging
-import os
 import tempfile
 import warnings
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import RegistryError
 from headrace.lake import catalog
+from headrace.registry.client import is_unborn, open_registry
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
-    from mlflow.exceptions import MlflowException
     from mlflow.models import ModelSignature
 
 logger = logging.getLogger(__name__)
@@ -36,16 +32,13 @@ CHALLENGER, CHAMPION, PREVIOUS_CHAMPION = "challenger", "champion", "previous_ch
 # Folder of the candidate's files inside the MLflow model, beside MLflow's own.
 CANDIDATE_FOLDER = "candidate"
 
-_SQLITE, _MODELS = "sqlite:///", "models:/"
+_MODELS = "models:/"
 
 # An experiment of this name is created, or brought back, and deleted to see whether the registry takes what training writes.
 PROBE = "headrace.probe"
 
 # How MLflow says "there is no such alias" and "there is no such model"; every other error means that it cannot tell.
 _ABSENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
-
-# The defaults wait 246 s for a server that is not there; a flow's own retries are the place for patience.
-_HTTP_DEFAULTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +68,9 @@ def model_name(settings: Settings, case: UseCase) -> str:
 def find(settings: Settings, case: UseCase, *, model_id: str) -> Version | None:
     """The version that was registered for a model id, or None."""
     name = model_name(settings, case)
-    if _is_unborn(settings):
+    if is_unborn(settings):
         return None
-    with _registry(settings) as client:
+    with open_registry(settings) as client:
         found = client.search_model_versions(f"name = '{name}' and tags.model_id = '{model_id}'")
     return _build_version(found[0]) if found else None
 
@@ -88,7 +81,7 @@ def read(settings: Settings, case: UseCase, *, number: int) -> Version:
     Raises:
         RegistryError: It does not exist, or the registry cannot be reached.
     """
-    with _registry(settings) as client:
+    with open_registry(settings) as client:
         return _build_version(client.get_model_version(model_name(settings, case), str(number)))
 
 
@@ -100,9 +93,9 @@ def read_alias(settings: Settings, case: UseCase, *, alias: str) -> Version | No
     """
     from mlflow.exceptions import MlflowException
 
-    if _is_unborn(settings):
+    if is_unborn(settings):
         return None
-    with _registry(settings) as client:
+    with open_registry(settings) as client:
         try:
             return _build_version(client.get_model_version_by_alias(model_name(settings, case), alias))
         except MlflowException as error:
@@ -141,7 +134,7 @@ def register(
         logger.info("found %s version=%d model_id=%s", found.name, found.number, model_id)
         return found
     name = model_name(settings, case)
-    with _registry(settings) as client:
+    with open_registry(settings) as client:
         run_id, source = _log_run(
             settings, client, folder, name=name, model_id=model_id, signature=signature, params=params, metrics=metrics, tags=tags, tables=tables
         )
@@ -157,7 +150,7 @@ def register(
 def set_alias(settings: Settings, case: UseCase, *, alias: str, number: int | None) -> None:
     """Point an alias at a version, or remove it when `number` is None."""
     name = model_name(settings, case)
-    with _registry(settings) as client:
+    with open_registry(settings) as client:
         if number is None:
             client.delete_registered_model_alias(name, alias)
         else:
@@ -168,7 +161,7 @@ def set_alias(settings: Settings, case: UseCase, *, alias: str, number: int | No
 def describe(settings: Settings, case: UseCase, *, number: int, tags: Mapping[str, str], description: str) -> None:
     """Write tags and description on a version; writing the same again changes nothing."""
     name = model_name(settings, case)
-    with _registry(settings) as client:
+    with open_registry(settings) as client:
         for key, value in tags.items():
             client.set_model_version_tag(name, str(number), key, value)
         client.update_model_version(name, str(number), description=description)
@@ -199,9 +192,9 @@ def check_writable(settings: Settings) -> bool:
     Raises:
         RegistryError: It cannot be reached, or refuses.
     """
-    if _is_unborn(settings):
+    if is_unborn(settings):
         return False
-    with _registry(settings) as client:
+    with open_registry(settings) as client:
         found = client.get_experiment_by_name(PROBE)
         experiment_id = client.create_experiment(PROBE) if found is None else str(found.experiment_id)
         # A deleted experiment keeps its name, so the same one is brought back each time.
@@ -214,7 +207,7 @@ def check_writable(settings: Settings) -> bool:
 def _model_folder(settings: Settings, version: Version) -> Path:
     import mlflow.artifacts
 
-    with _registry(settings) as client:
+    with open_registry(settings) as client:
         # MLflow looks `models:/m-...` up in the process's default registry, whatever it is told; ours is asked for the place.
         model_id = version.source.removeprefix(_MODELS)
         location = version.source if model_id == version.source else client.get_logged_model(model_id).artifact_location
@@ -315,58 +308,3 @@ def _build_version(found: "ModelVersion") -> Version:
             f"version {found.version} of {found.name} has no tag model_id, so headrace did not register it; register versions by training only"
         )
     return Version(name=found.name, number=int(found.version), model_id=tags["model_id"], tags=tags, source=str(found.source))
-
-
-def _is_unborn(settings: Settings) -> bool:
-    """Whether the registry is a SQLite file that nobody has written yet.
-
-    Asking MLflow would create it, and two processes that create it at once leave a file that neither can read.
-    """
-    uri = settings.registry_uri
-    return uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists()
-
-
-@contextmanager
-def _registry(settings: Settings) -> Generator["MlflowClient"]:
-    """A client, with MLflow's errors turned into one sentence that says which registry could not do what."""
-    for variable, value in _HTTP_DEFAULTS.items():
-        os.environ.setdefault(variable, value)
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    uri = settings.registry_uri
-    try:
-        yield _client(uri)
-    except MlflowException as error:
-        raise RegistryError(
-            f"the registry of {settings.environment} refused or did not answer ({error.error_code}): {_first_line(error)}{_hint(settings, error)}"
-        ) from error
-    except (SQLAlchemyError, OSError) as error:
-        raise RegistryError(
-            f"the registry of {settings.environment} cannot be reached ({type(error).__name__}); check tracking_uri and that its store is up"
-        ) from error
-
-
-@lru_cache(maxsize=8)
-def _client(uri: str) -> "MlflowClient":
-    from mlflow import MlflowClient
-
-    if not uri.startswith(_SQLITE):
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
-    file = Path(uri.removeprefix(_SQLITE))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # The first client makes the tables, and one that comes while they are made would make them too.
-    with file.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def _hint(settings: Settings, error: "MlflowException") -> str:
-    # MLflow's server says so of a model that is not there, too.
-    is_denied = error.error_code == "PERMISSION_DENIED"
-    return f"; make up ENV={settings.environment} creates the account and the registered models that are missing" if is_denied else ""
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

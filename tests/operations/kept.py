@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 from headrace import use_case as use_cases
 from headrace.lake import runs, tables
 from headrace.registry import versions
+from headrace.registry.client import open_client
 from operations import credentials
 
 CASE = use_cases.load("flight_delay")
@@ -41,7 +42,7 @@ def fill(settings):
 
 def register(settings):
     """A version and an alias in the registry."""
-    client, name = versions._client(settings.registry_uri), versions.model_name(settings, CASE)
+    client, name = open_client(settings.registry_uri), versions.model_name(settings, CASE)
     client.create_registered_model(name)
     client.create_model_version(name, source=str(settings.environment_home / "registry" / "artifacts"), tags={"model_id": "1234"})
     client.set_registered_model_alias(name, versions.CHAMPION, "1")

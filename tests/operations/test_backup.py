@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 from headrace.errors import BackupError
 from headrace.lake import runs, tables
 from headrace.registry import versions
+from headrace.registry.client import open_client
 from headrace.settings import load_settings
 from operations import archive, credentials
 from operations.backup import make_backup
@@ -30,7 +31,7 @@ def backed_up(settings, tmp_path_factory):
 
 def destroy(settings):
     shutil.rmtree(settings.environment_home)
-    versions._client.cache_clear()
+    open_client.cache_clear()
 
 
 def test_a_restored_environment_is_equal_version_by_version(settings, tmp_path_factory):

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from headrace.registry import versions
+from headrace.registry.client import open_client
 from operations import dumps, postgres
 from operations.backup import make_backup
 from operations.restore import restore_backup
@@ -49,7 +50,7 @@ def test_a_restored_cluster_has_the_rows_owners_and_passwords_of_the_old_one():
 
         local = (settings.environment_home / "local.yaml").read_text()
         shutil.rmtree(settings.environment_home)
-        versions._client.cache_clear()
+        open_client.cache_clear()
         restore_backup(settings, backup)
 
         assert (settings.environment_home / "local.yaml").read_text() == local

@@ -11,10 +11,10 @@ LOOK = """
 import sys, time
 from pathlib import Path
 import mlflow
-from headrace.registry import versions
+from headrace.registry.client import open_client
 print("ready", flush=True)
 sys.stdin.readline()
-versions._client(sys.argv[1])
+open_client(sys.argv[1])
 """
 
 
