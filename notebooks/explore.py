@@ -35,8 +35,7 @@ def _(mo, open_lake):
 
 @app.cell(hide_code=True)
 def _(lake, mo):
-    about = (f"`{lake.case.label.name}`: {lake.case.label.description}", lake.case.about_days, f"The lake of `{lake.environment}`, read only.")
-    mo.md("\n\n".join((f"# {lake.case.title}", *filter(None, about))))
+    mo.md(f"# {lake.case.title}\n\n`{lake.case.label.name}`: {lake.case.label.description}\n\nThe lake of `{lake.environment}`, read only.")
     return
 
 
