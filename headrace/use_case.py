@@ -21,6 +21,7 @@ from headrace.features.views import FeatureSet
 from headrace.llm.chain_spec import ChainSpec
 from headrace.models import kinds
 from headrace.settings import ROOT, Settings
+from headrace.words import MADE_UP_DAYS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +241,7 @@ class UseCase:
         silver: Feed -> noun of its silver table, where refining makes something else of it (documents become sections).
         stages: Flows that one tick of `lifecycle` runs, in order.
         subset: The slice that environments with `subset: true` run on; None: they refuse this use case.
+        has_made_up_days: Whether its table has no time, so that its days are made up; pages, notebook and catalog say so.
     """
 
     name: str
@@ -256,6 +258,12 @@ class UseCase:
     silver: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[str, ...] = field(default=("ingest", "refine", "featurize", "score", "monitor", "retrain", "promote"))
     subset: Subset | None = None
+    has_made_up_days: bool = False
+
+    @property
+    def about_days(self) -> str:
+        """What a person must know of its days before any page is read; empty where they are days."""
+        return MADE_UP_DAYS if self.has_made_up_days else ""
 
     def __post_init__(self) -> None:
         """Refuse a name that would lead a table, a folder or a page elsewhere, and a kind that there is not."""

@@ -25,6 +25,7 @@ from headrace.lake.batches import build_batch_id, format_instant
 from headrace.registry import versions
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from headrace.words import format_count
 
 FLOW = "verify_environment"
 TABLE = "metrics.environment_checks"
@@ -116,7 +117,8 @@ def decide_outcomes(settings: Settings, case: UseCase) -> list[Decision]:
     decisions.append(champion)
     for gate, table in (("predictions", case.table("inference", "predictions")), ("performance", "metrics.model_performance")):
         count = tables.read(settings, table).select(pl.len()).collect().item()
-        decisions.append(passed(gate, f"{count} rows in {table}") if count else blocked(gate, f"no row in {table} after the last tick"))
+        found = format_count(count, "row")
+        decisions.append(passed(gate, f"{found} in {table}") if count else blocked(gate, f"no row in {table} after the last tick"))
     return decisions
 
 

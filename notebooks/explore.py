@@ -35,7 +35,8 @@ def _(mo, open_lake):
 
 @app.cell(hide_code=True)
 def _(lake, mo):
-    mo.md(f"# {lake.case.title}\n\n`{lake.case.label.name}`: {lake.case.label.description}\n\nThe lake of `{lake.environment}`, read only.")
+    about = (f"`{lake.case.label.name}`: {lake.case.label.description}", lake.case.about_days, f"The lake of `{lake.environment}`, read only.")
+    mo.md("\n\n".join((f"# {lake.case.title}", *filter(None, about))))
     return
 
 

@@ -17,6 +17,7 @@ from headrace.lake.runs import Step
 from headrace.registry.versions import Version
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from headrace.words import format_count
 
 
 def is_watched() -> bool:
@@ -63,7 +64,11 @@ def publish_monitoring(settings: Settings, case: UseCase) -> None:
 def show_progress(case: UseCase, ticks: Sequence[datetime]) -> Iterator[datetime]:
     """Go through the ticks of a run, and show how many are done; a single tick shows itself."""
     is_shown = is_watched() and len(ticks) > 1
-    artifact = create_progress_artifact(progress=0.0, key=_key("ticks", case), description=f"{len(ticks)} ticks to run") if is_shown else None
+    artifact = (
+        create_progress_artifact(progress=0.0, key=_key("ticks", case), description=f"{format_count(len(ticks), 'tick')} to run")
+        if is_shown
+        else None
+    )
     for done, tick in enumerate(ticks, start=1):
         yield tick
         if isinstance(artifact, UUID):

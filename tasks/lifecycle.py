@@ -11,6 +11,7 @@ from headrace.lake import runs
 from headrace.registry import versions
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from headrace.words import format_count
 from tasks.environment import is_deployed
 from tasks.options import STORE
 from tasks.stage import StageResult
@@ -48,5 +49,5 @@ def write_story(settings: Settings, case: UseCase) -> Path:
 
 def end_lifecycle(case: UseCase, ticks: Sequence[datetime], *, page: Path) -> StageResult:
     """The result of a run: how many ticks it did, and where the page lies."""
-    done = f"{len(ticks)} ticks run" if ticks else "every tick was finished before; nothing to do"
+    done = f"{format_count(len(ticks), 'tick')} run" if ticks else "every tick was finished before; nothing to do"
     return StageResult(flow="lifecycle", as_of=ticks[-1] if ticks else datetime.now(UTC), passed=True, reason=f"{done}; page {page}")

@@ -73,7 +73,7 @@ def _read_series(clone: Clone, name: str, table: RealTable) -> pl.DataFrame:
 
 def format_table(found: list[Figures]) -> list[str]:
     """The figures as Markdown."""
-    header = ("table", "kind", "rows", "minutes", "lines edited", "promoted", "loss", "rule of thumb", "script by hand", "behind it")
+    header = ("table", "kind", "rows", "minutes", "lines edited", "promoted", "loss", "business rule", "script by hand", "behind it")
     lines = [header, ("---",) * len(header), *map(_cells, found)]
     return ["| " + " | ".join(line) + " |" for line in lines]
 

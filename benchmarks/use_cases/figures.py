@@ -23,10 +23,10 @@ class Figures:
         row_count: Its rows.
         minutes: From the file to the end of the first `make run`.
         edited_count: Lines that a person had to edit.
-        champion: Version that reigns; None: no challenger was better than the rule of thumb.
+        champion: Version that reigns; None: no challenger was better than the business rule.
         promoted_count: Challengers that became champion.
         loss: The newest champion's loss on its holdout.
-        rule_loss: That of the rule of thumb.
+        rule_loss: That of the business rule.
         script_loss: That of the script.
     """
 

@@ -8,12 +8,13 @@ from headrace.console.catalog_plots import Node, draw_lineage, draw_sketch
 from headrace.console.pages import build_templates, catalog_path, list_pages, write_page
 from headrace.inventory.entries import TableEntry
 from headrace.inventory.features import FeatureEntry
-from headrace.inventory.markdown import describe_allowed, format_span
+from headrace.inventory.markdown import describe_allowed
 from headrace.inventory.reading import Catalog, read_catalog
 from headrace.lake.catalog import LAYERS
 from headrace.lake.contracts import SYSTEM_COLUMNS
 from headrace.settings import Settings, read_declared
 from headrace.use_case import UseCase
+from headrace.words import format_count
 
 # What the platform itself adds to every bronze and silver row.
 SYSTEM_MEANINGS = {
@@ -36,9 +37,9 @@ def summarize(catalog: Catalog) -> str:
     """The catalog in a few lines."""
     written, declared = len(catalog.states), len(catalog.entries)
     lines = {
-        "tables": f"{declared}: {written} written with {catalog.row_count:,} rows, {len(catalog.unwritten)} not yet",
+        "tables": f"{declared}: {written} written with {format_count(catalog.row_count, 'row')}, {len(catalog.unwritten)} not yet",
         "features": f"{len(catalog.features)} of {', '.join(case.name for case in catalog.cases)}",
-        "personal": f"{len(catalog.personal)} columns, shown as counts only",
+        "personal": f"{format_count(len(catalog.personal), 'column')}, shown as counts only",
         "stale": ", ".join(catalog.stale) or "none",
         "no contract": ", ".join(catalog.unpromised) or "none",
     }
@@ -47,13 +48,12 @@ def summarize(catalog: Catalog) -> str:
 
 def render_catalog(settings: Settings, catalog: Catalog, *, use_case: str | None = None) -> str:
     """The page as HTML, complete in itself."""
-    instants = [state.judged_at for state in catalog.states.values() if state.judged_at]
     of = f" OF={settings.looks_at}" if settings.looks_at else ""
     context: dict[str, Any] = {
         "settings": settings,
         "catalog": catalog,
         "title": use_case or "all use cases",
-        "as_of": max(instants, default=None),
+        "clocks": _list_clocks(catalog),
         "layers": {layer: _list_tables(settings, catalog, layer) for layer in LAYERS},
         "groups": [(case, _list_views(catalog, case), _draw(catalog, case)) for case in catalog.cases],
         "column_count": sum(len(entry.contract.columns) for entry in catalog.entries if entry.contract),
@@ -61,8 +61,15 @@ def render_catalog(settings: Settings, catalog: Catalog, *, use_case: str | None
         "verb": f"make catalog{f' USE_CASE={use_case}' if use_case else ''} ENV={settings.environment}{of}",
     }
     templates = build_templates()
-    templates.filters |= {"span": format_span, "minute": format_minute}
+    templates.filters |= {"minute": format_minute}
     return templates.get_template("catalog.html.j2").render(context)
+
+
+def _list_clocks(catalog: Catalog) -> dict[str, datetime]:
+    """The instant (UTC) that each use case has reached, by its name; one without a name where all of them have reached the same."""
+    known = {name: instant for name, instant in catalog.clocks.items() if instant}
+    days = {instant.date() for instant in known.values()}
+    return {"": max(known.values())} if len(days) == 1 and len(known) == len(catalog.clocks) else known
 
 
 def format_minute(instant: datetime) -> str:
@@ -158,6 +165,6 @@ def _draw(catalog: Catalog, case: UseCase) -> Any:
 def _describe_node(catalog: Catalog, case: UseCase, entry: TableEntry) -> Node:
     state = catalog.states.get(entry.name)
     kind = "absent-yet" if state is None else "stale" if state.is_stale else "written"
-    rows = f"{state.row_count:,} rows" if state else "not written yet"
+    rows = format_count(state.row_count, "row") if state else "not written yet"
     noun = entry.name.partition(".")[2].removeprefix(f"{case.name}_")
     return Node(table=entry.name, name=noun, kind=kind, hint=f"{entry.name}: {rows}, by {', '.join(entry.made_by) or 'nobody'}")

@@ -121,6 +121,7 @@ def render_monthly_figures(settings: Settings, case: UseCase) -> str:
         body += ["", "## What asked for each training", "", *_table(("as of", "trigger", "why"), trainings)]
     command = f"make results {name_place(settings, case)}"
     title = [f"# Results: {case.name}", "", f"{case.title} Figures of a run in `{settings.seen}`, written by `{command}`.", ""]
+    title += [case.about_days, ""] if case.about_days else []
     return "\n".join([*title, *body]) + "\n"
 
 

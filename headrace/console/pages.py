@@ -15,6 +15,7 @@ from headrace.console.quality_page import render_quality_page
 from headrace.lake import tables
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from headrace.words import format_count, format_span
 
 
 def story_path(settings: Settings, case: UseCase) -> Path:
@@ -59,7 +60,15 @@ def build_templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters |= {"day": _day, "count": "{:,}".format, "percent": _percent, "figure": _figure, "listed": _listed}
+    templates.filters |= {
+        "day": _day,
+        "count": "{:,}".format,
+        "percent": _percent,
+        "figure": _figure,
+        "listed": _listed,
+        "counted": format_count,
+        "span": format_span,
+    }
     return templates
 
 

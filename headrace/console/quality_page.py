@@ -9,6 +9,8 @@ from html import escape
 
 import polars as pl
 
+from headrace.words import format_count
+
 _VERDICT = "batch_verdict"
 
 _STYLE = """
@@ -56,7 +58,8 @@ def render_quality_page(rows: pl.DataFrame) -> str:
     verdicts = rows.filter(pl.col("expectation") == _VERDICT)
     blocked_count = verdicts.height - int(verdicts["is_passed"].sum())
     rejected_count = int(verdicts["rows_failed"].sum())
-    summary = f"{verdicts.height} batches, {blocked_count} blocked; {int(verdicts['rows_read'].sum()):,} rows read, {rejected_count:,} rejected."
+    batches, rows_read = format_count(verdicts.height, "batch"), format_count(int(verdicts["rows_read"].sum()), "row")
+    summary = f"{batches}, {blocked_count} blocked; {rows_read} read, {rejected_count:,} rejected."
     sections = "".join(_render_tables(rows)) or "<p>No batch has been judged yet.</p>"
     body = f"<h1>Data quality</h1><p>{escape(summary)}</p>{sections}"
     return f'<!doctype html>\n<html lang="en"><head>{_HEAD}</head><body>{body}</body></html>\n'

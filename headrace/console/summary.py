@@ -8,6 +8,7 @@ from headrace.console.pages import name_place, story_path
 from headrace.models.kinds import load_kind
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from headrace.words import format_count
 
 _LABEL_WIDTH = 14
 
@@ -26,6 +27,8 @@ def summarize(settings: Settings, case: UseCase) -> str:
         "the page": str(story_path(settings, case)),
         "next": ", ".join(_list_next(settings, case, is_served=facts.champion is not None)),
     }
+    if case.has_made_up_days:
+        lines = {"days": "made up, the table has no time: a rehearsal, not a history", **lines}
     as_of = f", as of {facts.as_of:%Y-%m-%d}" if facts.as_of else ""
     title = [f"headrace: {case.name} in {settings.seen}{as_of}", case.title, ""]
     return "\n".join(title + [f"  {label:<{_LABEL_WIDTH}}{text}" for label, text in lines.items()])
@@ -55,7 +58,7 @@ def _describe_figures(settings: Settings, case: UseCase, facts: Facts) -> dict[s
     total = months.row(-1, named=True)
     month_count = months.filter(months["month"] != ALL_MONTHS).height
     return {
-        "served": f"{month_count} months, {total['row_count']:,} predictions judged by their labels",
+        "served": f"{format_count(month_count, 'month')}, {format_count(total['row_count'], 'prediction')} judged by their labels",
         kind.words.loss: _compare(total["loss"], total["rule_loss"]) + ", less is better",
         kind.words.ranking: _compare(total["ranking"], total["rule_ranking"]) + ", more is better",
     }
@@ -81,9 +84,9 @@ def _describe_rejections(facts: Facts) -> str:
 def _describe_data(facts: Facts) -> str:
     if facts.quarantine.is_empty():
         return "none judged yet"
-    blocked = facts.quarantine["blocked_count"].sum()
-    stopped = f", {blocked} batches stopped" if blocked else ""
-    return f"{facts.judged_count:,} rows judged, {facts.rejected_count:,} in quarantine{stopped}"
+    blocked = int(facts.quarantine["blocked_count"].sum())
+    stopped = f", {format_count(blocked, 'batch')} stopped" if blocked else ""
+    return f"{format_count(facts.judged_count, 'row')} judged, {facts.rejected_count:,} in quarantine{stopped}"
 
 
 def _describe_drift(facts: Facts) -> str:
@@ -93,7 +96,7 @@ def _describe_drift(facts: Facts) -> str:
     newest = facts.drift.filter(pl.col("window_end") == end).filter(pl.col("feature") != PREDICTION_FEATURE).drop_nulls("is_drifted")
     words = {"season": "the season", "training": "the training rows"}
     shares = newest.group_by("view").agg(pl.col("is_drifted").sum().alias("drifted_count"), pl.len().alias("row_count")).sort("view")
-    listed = ", ".join(f"{drifted} of {count} features unlike {words[view]}" for view, drifted, count in shares.rows())
+    listed = ", ".join(f"{drifted} of {format_count(count, 'feature')} unlike {words[view]}" for view, drifted, count in shares.rows())
     return f"{listed or 'no feature had enough values to compare'} in the four weeks to {end:%Y-%m-%d}"
 
 
@@ -102,4 +105,4 @@ def _describe_time(facts: Facts) -> str:
         return "nothing ran yet"
     totals = facts.runs.group_by("flow").agg(pl.col("own_s").sum()).sort("own_s", descending=True)
     listed = ", ".join(f"{flow} {seconds:.0f} s" for flow, seconds in totals.head(4).rows())
-    return f"{totals['own_s'].sum():.0f} s in {facts.runs.height} stage runs: {listed}"
+    return f"{totals['own_s'].sum():.0f} s in {format_count(facts.runs.height, 'stage run')}: {listed}"

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from headrace.console.svg import CHARACTER_WIDTH, WIDTH, Scale, TimeScale, drawing, element, fit_scale, line, path, spread, text, title
 from headrace.explore.words import format_number
+from headrace.words import format_count
 
 # Room for figures on the left and for names of lines on the right.
 _LEFT, _RIGHT = 52, 130
@@ -131,7 +132,7 @@ def _draw_counts(instants: Sequence[datetime], counts: Sequence[int], scale: Tim
     bars = []
     for at, count in zip(instants, counts, strict=True):
         height = count / greatest * _COUNTS
-        hint = title(f"{at:%Y-%m-%d}: {count:,} rows")
+        hint = title(f"{at:%Y-%m-%d}: {format_count(count, 'row')}")
         bars.append(element("rect", hint, x=scale(at) - width / 2, y=top + _COUNTS - height, width=width, height=height, class_="count"))
     return [*bars, text(WIDTH - _RIGHT + 10, top + _COUNTS - 2, f"rows, up to {greatest:,}", class_="tick")]
 
@@ -168,7 +169,7 @@ def _draw_group(name: str, row: int, lines: Lines, axis: Scale, middle: float) -
     for number, (measure, values) in enumerate(lines.values.items()):
         value = values[row]
         if value is not None:
-            hint = title(f"{name}, {measure}: {lines.write(value)} of {lines.counts[row]:,} rows")
+            hint = title(f"{name}, {measure}: {lines.write(value)} of {format_count(lines.counts[row], 'row')}")
             parts.append(element("circle", hint, cx=axis(value), cy=middle, r=5, class_=f"mark c{number}"))
     return parts
 

@@ -21,6 +21,7 @@ from headrace.explore.windows import name_dates
 from headrace.explore.words import format_value
 from headrace.lake.contracts import Contract
 from headrace.monitoring.windows import Window
+from headrace.words import format_count
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -109,7 +110,8 @@ def build_drift(measured: pl.DataFrame, *, current: Window, reference: Window, t
         reason = unknown["reason"][0] if unknown.height else "there are no features"
         return build_sentence(title, f"Nothing can be compared: {reason}. Choose longer windows.")
     drifted = known.filter(pl.col("is_drifted")).height
-    lead = f"{drifted} of {known.height} features lie {threshold:g} nats or more apart (PSI, as monitoring computes it)."
+    lie = "lies" if drifted == 1 else "lie"
+    lead = f"{drifted} of {format_count(known.height, 'feature')} {lie} {threshold:g} nats or more apart (PSI, as monitoring computes it)."
     note = "; ".join(f"{name}: {reason}" for name, reason in unknown.select("feature", "reason").iter_rows())
     drawing = charts.draw_drift(dict(known.select("feature", "value").iter_rows()), threshold=threshold)
     return _build(title, "chart", lead, drawing, [], f"Not compared: {note}." if note else "")

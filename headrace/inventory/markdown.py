@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from os.path import relpath
 
 from headrace.inventory.entries import TableEntry, list_entries
@@ -10,6 +9,7 @@ from headrace.inventory.features import FeatureEntry, list_features
 from headrace.lake.catalog import LAYERS
 from headrace.lake.contracts import Column
 from headrace.use_case import UseCase
+from headrace.words import format_count, format_span
 
 # Where the page lies, below the root: links to contracts are relative to it.
 FOLDER = "docs/reference"
@@ -58,15 +58,6 @@ def escape(text: str) -> str:
     return re.sub(r"([\\*\[\]|])", r"\\\1", " ".join(text.split())).replace("<", "&lt;")
 
 
-def format_span(span: timedelta) -> str:
-    """A length of time in its largest whole unit: `30 minutes`, `7 days`."""
-    for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute")):
-        if span >= unit:
-            count = round(span / unit)
-            return f"{count:,} {name}{'s' if count != 1 else ''}"
-    return "under a minute"
-
-
 def describe_allowed(column: Column) -> str:
     """Which values a column may have, where its contract says so: `0 to 250`, `EWR, JFK, LGA`; of a personal column no value is named."""
     if column.allowed is not None:
@@ -96,7 +87,7 @@ def _render_entry(entry: TableEntry) -> list[str]:
     stale = "never stale" if contract.freshness_hours is None else f"stale after {contract.freshness_hours:g} hours"
     person = f"; a person is found by `{contract.subject_key}`" if contract.subject_key else ""
     file = f"[version {contract.version}]({relpath(entry.file, FOLDER)})" if entry.file else f"version {contract.version}"
-    facts = [f"Key {key}", f"contract {file}", stale, f"retention {contract.retention_days:,} days{person}"]
+    facts = [f"Key {key}", f"contract {file}", stale, f"retention {format_count(contract.retention_days, 'day')}{person}"]
     origin = _list_codes(entry.made_from) or escape(entry.source or "")
     facts += [f"made from {origin}"] if origin else []
     facts += [f"leads to {_list_codes(entry.leads_to)}"] if entry.leads_to else []

@@ -91,16 +91,17 @@ def read_sample(rows: pl.LazyFrame, row_count: int) -> pl.DataFrame:
 
 
 def read_judged_at(settings: Settings, use_case: str | None) -> datetime | None:
-    """The instant (UTC) at which tables of a use case are old or not: now by a wall clock, else the newest that a run has worked.
+    """The instant (UTC) at which tables of a use case are old or not: now by a wall clock, else the newest that a run of it has worked.
 
-    A replay is judged by the time that it has reached: by the clock on the wall all of it is years old.
+    A replay is judged by the time that it has reached: by the clock on the wall all of it is years old. Each use case has a time of its
+    own, so what several write to (`use_case` is None) is judged by none of them.
     """
     clock = settings.clock if settings.looks_at is None else read_declared(settings.looks_at)["clock"]
     if clock == "wall":
         return datetime.now(UTC)
-    worked = tables.read(settings, runs.TABLE)
-    mine = worked if use_case is None else worked.filter(pl.col("use_case") == use_case)
-    newest = mine.select(pl.col("as_of").max()).collect().item()
+    if use_case is None:
+        return None
+    newest = tables.read(settings, runs.TABLE).filter(pl.col("use_case") == use_case).select(pl.col("as_of").max()).collect().item()
     return newest.astimezone(UTC) if newest else None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from headrace.inventory.entries import TableEntry, find_owner, list_entries
 from headrace.inventory.features import FeatureEntry, list_features
@@ -20,12 +21,14 @@ class Catalog:
         entries: Every table, layer by layer.
         features: Every feature, use case by use case.
         states: Table -> what the lake says of it; tables that nothing was written to yet are left out.
+        clocks: Use case -> the instant (UTC) at which its tables are old or not; None: no run has worked any instant yet.
     """
 
     cases: tuple[UseCase, ...]
     entries: tuple[TableEntry, ...]
     features: tuple[FeatureEntry, ...]
     states: Mapping[str, TableState]
+    clocks: Mapping[str, datetime | None]
 
     @property
     def row_count(self) -> int:
@@ -76,4 +79,5 @@ def read_catalog(settings: Settings, cases: Sequence[UseCase], *, others: Sequen
         entries=tuple(entries),
         features=tuple(feature for case in cases for feature in list_features(case)),
         states={name: state for name, state in states.items() if state is not None},
+        clocks={case.name: instants[case.name] for case in cases},
     )

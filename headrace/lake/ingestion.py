@@ -14,6 +14,7 @@ from headrace.lake.contracts import SYSTEM_COLUMNS, Contract, list_schema_differ
 from headrace.lake.runs import Step, read_watermark
 from headrace.settings import Settings
 from headrace.use_case import Delivery, UseCase
+from headrace.words import format_count
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def append_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime
         tables.append(settings, table, _stamp(rows, delivery, batch_id=batch_id, as_of=as_of), batch_id=batch_id)
     # Counted in the table, so that a run that goes on after a kill counts what the killed one wrote.
     row_count = tables.read(settings, table).filter(pl.col("_ingested_at") == as_of).select(pl.len()).collect().item()
-    verdict = blocks[0] if blocks else passed(GATE, f"{feed}: {row_count} rows arrived")
+    verdict = blocks[0] if blocks else passed(GATE, f"{feed}: {format_count(row_count, 'row')} arrived")
     return Step(decision=verdict, rows_read=row_count, rows_written=row_count)
 
 
@@ -68,7 +69,7 @@ def decide_schema(rows: pl.DataFrame, contract: Contract, *, origin: str) -> Dec
     if differences:
         broken = f"{origin} does not keep the contract of {contract.table}: {'; '.join(differences)}"
         return blocked(GATE, f"{broken}. Correct the delivery, or the contract if the source changed")
-    return passed(GATE, f"{len(promised)} columns as promised")
+    return passed(GATE, f"{format_count(len(promised), 'column')} as promised")
 
 
 def _build_id(case: UseCase, delivery: Delivery) -> str:

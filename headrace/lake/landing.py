@@ -24,6 +24,7 @@ from headrace.lake.batches import format_instant
 from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
 from headrace.settings import Settings
 from headrace.use_case import Delivery
+from headrace.words import format_count
 
 KNOWN_AT = "known_at"
 
@@ -175,9 +176,8 @@ def _check_names(rows: pl.DataFrame, columns: Mapping[str, pl.DataType], path: P
     missing = [name for name in columns if name not in rows.columns]
     unknown = [name for name in rows.columns if name not in columns]
     if missing or unknown:
-        findings = [f"{', '.join(missing)} is missing"] * bool(missing) + [f"{len(unknown)} columns are not promised: {', '.join(unknown)}"] * bool(
-            unknown
-        )
+        not_promised = f"{format_count(len(unknown), 'column')} not promised: {', '.join(unknown)}"
+        findings = [f"{', '.join(missing)} is missing"] * bool(missing) + [not_promised] * bool(unknown)
         raise SourceError(
             f"{path} has other columns than its contract: {'; '.join(findings)}; expected {', '.join(columns)}. Correct the file or the contract"
         )

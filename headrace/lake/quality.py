@@ -228,7 +228,8 @@ def _find_repeats(frame: pl.DataFrame, contract: Contract, check: Check, *, is_s
 
 
 def _finding_of_rows(check: Check, rows: Sequence[int], row_count: int) -> Finding:
-    reason = f"{len(rows)} of {row_count} rows break it: {check.description}" if rows else f"all {row_count} rows keep it: {check.description}"
+    kept = "the only row keeps" if row_count == 1 else f"all {row_count} rows keep"
+    reason = f"{len(rows)} of {row_count} rows break it: {check.description}" if rows else f"{kept} it: {check.description}"
     return Finding(check=check, is_passed=not rows, reason=reason, rows=rows)
 
 

@@ -18,6 +18,7 @@ from headrace.lake.quality import TABLE as QUALITY
 from headrace.lake.runs import Step
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from headrace.words import format_count
 
 # What stands in `_expectation` of a row whose whole batch a person took out of the line.
 WITHDRAWN = "withdrawn"
@@ -36,7 +37,7 @@ def refine_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime
     read_count, written_count = _count_slice(settings, case, feed, as_of=as_of)
     # A pass is told from the tables too; each batch's own figures are in `metrics.data_quality`.
     blocks = [decision for decision in decisions if not decision.passed]
-    verdict = blocks[0] if blocks else passed(GATE, f"{feed}: {written_count} of {read_count} rows refined")
+    verdict = blocks[0] if blocks else passed(GATE, f"{feed}: {written_count} of {format_count(read_count, 'row')} refined")
     return Step(decision=verdict, rows_read=read_count, rows_written=written_count)
 
 

@@ -16,8 +16,8 @@ NDCG_CUTOFFS = (10,)
 
 
 def name_recall(cutoff: int) -> str:
-    """`recall_at_10`: the share of the true sections that are among the first 10."""
-    return f"recall_at_{cutoff}"
+    """`recall_at_10_fraction`: the share of the true sections that are among the first 10."""
+    return f"recall_at_{cutoff}_fraction"
 
 
 def name_ndcg(cutoff: int) -> str:

@@ -11,6 +11,7 @@ from headrace.models.kinds import load_fitted_kind
 from headrace.models.kinds.kind import OBJECTIVE, FittedKind
 from headrace.models.slices import ALL
 from headrace.use_case import UseCase
+from headrace.words import format_count
 
 # A card that lists every feature is read by nobody.
 _TOP_FEATURES = 12
@@ -53,7 +54,8 @@ def _purpose(candidate: Candidate, case: UseCase, kind: FittedKind) -> list[str]
     return [
         f"{kind.words.purpose.format(label=candidate.label)} {case.label.description}",
         "",
-        f"LightGBM, {candidate.best_round} rounds, {len(candidate.features)} features (features version {candidate.features_version}), "
+        f"LightGBM, {format_count(candidate.best_round, 'round')}, {format_count(len(candidate.features), 'feature')} "
+        f"(features version {candidate.features_version}), "
         f"{kind.words.calibration}{_scale(candidate)}. Owner: {case.owner}.",
     ]
 
@@ -116,7 +118,8 @@ def _limits(candidate: Candidate, case: UseCase) -> list[str]:
     return [
         f"- Trained on predictions made from {candidate.train_start:%Y-%m-%d} to {candidate.validation_end:%Y-%m-%d}; "
         "it has not seen what happens at other times.",
-        f"- It is to be replaced or confirmed after {case.policy.max_age.days} days.",
+        *([f"- {case.about_days}"] if case.about_days else []),
+        f"- It is to be replaced or confirmed after {format_count(case.policy.max_age.days, 'day')}.",
         "- SHAP says what moved the predictions, not what causes the outcome.",
         f"- Slices with fewer than {case.policy.min_slice_rows:,} rows are reported, not guarded.",
     ]

@@ -21,6 +21,7 @@ from headrace.features.views import FeatureSet
 from headrace.llm.chain_spec import ChainSpec
 from headrace.models.kinds.kind import FittedKind, Kind
 from headrace.use_case import Policy, TrainingSpec
+from headrace.words import format_count
 
 GATE = "split"
 
@@ -148,9 +149,9 @@ def decide_parts(splits: Splits, *, kind: Kind, policy: Policy, features: Featur
 def _decide_rows(splits: Splits, kind: Kind, policy: Policy, label: str) -> list[Decision]:
     needed = {"train": policy.min_training_rows, "validation": policy.min_holdout_rows, "holdout": policy.min_holdout_rows}
     decisions = [
-        passed(f"{name}_rows", f"{part.height} rows")
+        passed(f"{name}_rows", format_count(part.height, "row"))
         if part.height >= needed[name]
-        else blocked(f"{name}_rows", f"{part.height} labelled rows, the policy needs {needed[name]}")
+        else blocked(f"{name}_rows", f"{format_count(part.height, 'labelled row')}, the policy needs {needed[name]}")
         for name, part in splits.parts.items()
     ]
     faults = {name: kind.find_label_fault(part[label]) for name, part in splits.parts.items()}
@@ -162,7 +163,8 @@ def _decide_rows(splits: Splits, kind: Kind, policy: Policy, label: str) -> list
 def _decide_overlap(splits: Splits, key: Sequence[str]) -> Decision:
     keys = pl.concat([part.select(key) for part in splits.parts.values()])
     repeated = keys.height - keys.unique().height
-    return blocked("overlap", f"{repeated} rows occur more than once") if repeated else passed("overlap", "no row occurs twice")
+    occur = "row occurs" if repeated == 1 else "rows occur"
+    return blocked("overlap", f"{repeated} {occur} more than once") if repeated else passed("overlap", "no row occurs twice")
 
 
 def _decide_order(splits: Splits) -> Decision:

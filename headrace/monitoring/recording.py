@@ -23,6 +23,7 @@ from headrace.registry import history, scoring, versions
 from headrace.registry.history import Reign
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from headrace.words import format_count
 
 PERFORMANCE, DRIFT, DECISIONS = "metrics.model_performance", "metrics.drift", "metrics.retrain_decisions"
 
@@ -44,7 +45,7 @@ def append_performance(settings: Settings, case: UseCase, *, as_of: datetime) ->
     for window in windows:
         measured = performance.measure_window(_within(rows, window), kind=load_kind(case.kind), window=window, slices=case.policy.slices)
         written += _append_window(settings, case, PERFORMANCE, measured, window)
-    return Step(decision=passed("performance", f"{len(windows)} windows measured"), rows_read=rows.height, rows_written=written)
+    return Step(decision=passed("performance", f"{format_count(len(windows), 'window')} measured"), rows_read=rows.height, rows_written=written)
 
 
 def append_drift(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
@@ -64,7 +65,7 @@ def append_drift(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
             continue
         read_count += current.height
         written += _append_window(settings, case, DRIFT, _measure_drift(settings, case, rows, current, window=window, reign=reign), window)
-    return Step(decision=passed("drift", f"{len(windows)} windows measured"), rows_read=read_count, rows_written=written)
+    return Step(decision=passed("drift", f"{format_count(len(windows), 'window')} measured"), rows_read=read_count, rows_written=written)
 
 
 def decide_retraining(settings: Settings, case: UseCase, *, as_of: datetime) -> RetrainDecision:

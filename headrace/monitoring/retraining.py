@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from headrace.use_case import Policy
+from headrace.words import format_count
 
 Trigger = Literal["none", "first", "schedule", "performance", "drift"]
 
@@ -76,11 +77,11 @@ def _find_trigger(facts: RetrainFacts, policy: Policy) -> tuple[Trigger, str]:
     confirmed_at = max([facts.champion_as_of, *facts.trainings])
     age = facts.as_of - confirmed_at
     if age >= policy.max_age:
-        return "schedule", f"the champion was built or confirmed {age.days} days ago, {policy.max_age.days} are allowed"
+        return "schedule", f"the champion was built or confirmed {format_count(age.days, 'day')} ago, {policy.max_age.days} are allowed"
     gaps = _find_gaps(facts, policy)
     if gaps:
-        return "none", f"the champion was built or confirmed {age.days} days ago; cannot be judged: {', '.join(gaps)}"
-    return "none", f"the champion was built or confirmed {age.days} days ago and holds: {_describe_watch(facts, policy)}"
+        return "none", f"the champion was built or confirmed {format_count(age.days, 'day')} ago; cannot be judged: {', '.join(gaps)}"
+    return "none", f"the champion was built or confirmed {format_count(age.days, 'day')} ago and holds: {_describe_watch(facts, policy)}"
 
 
 def _find_gaps(facts: RetrainFacts, policy: Policy) -> list[str]:
@@ -109,7 +110,7 @@ def _find_drop(facts: RetrainFacts, policy: Policy) -> str | None:
     if len(drops) < policy.persistence or min(drops) < policy.max_performance_drop:
         return None
     listed = ", ".join(f"{drop:+.4f}" for drop in drops)
-    lasted = f"in {policy.persistence} windows running, {policy.max_performance_drop:+.4f} is allowed"
+    lasted = f"in {format_count(policy.persistence, 'window')} running, {policy.max_performance_drop:+.4f} is allowed"
     return f"{policy.performance_metric} lay {listed} above the holdout's {reference:.4f} {lasted}"
 
 
@@ -119,7 +120,7 @@ def _find_drift(facts: RetrainFacts, policy: Policy) -> str | None:
     if len(newest) < policy.persistence or min(newest) < policy.max_drifted_fraction:
         return None
     listed = ", ".join(f"{share:.0%}" for share in newest)
-    lasted = f"in {policy.persistence} windows running, {policy.max_drifted_fraction:.0%} is the bar"
+    lasted = f"in {format_count(policy.persistence, 'window')} running, {policy.max_drifted_fraction:.0%} is the bar"
     return f"{listed} of the features drifted ({policy.drift_view} view) {lasted}"
 
 
@@ -129,12 +130,12 @@ def _find_brake(facts: RetrainFacts, policy: Policy, trigger: Trigger) -> str | 
         return f"version {facts.pending_version} waits for its verdict; promote decides about it first"
     last = facts.trainings[-1] if facts.trainings else None
     if last is not None and facts.as_of - last < policy.cool_down:
-        return f"the last training was {(facts.as_of - last).days} days ago, the cool-down is {policy.cool_down.days}"
+        return f"the last training was {format_count((facts.as_of - last).days, 'day')} ago, the cool-down is {policy.cool_down.days}"
     spent = sum(1 for training in facts.trainings if facts.as_of - training < policy.budget_window)
     if spent >= policy.budget:
-        return f"{spent} trainings in {policy.budget_window.days} days, the budget is {policy.budget}"
+        return f"{format_count(spent, 'training')} in {format_count(policy.budget_window.days, 'day')}, the budget is {policy.budget}"
     if trigger != "first" and facts.new_label_count < policy.min_new_labels:
-        return f"{facts.new_label_count} new labels since the last training, {policy.min_new_labels} are needed"
+        return f"{format_count(facts.new_label_count, 'new label')} since the last training, {policy.min_new_labels} are needed"
     return None
 
 

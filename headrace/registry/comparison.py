@@ -17,6 +17,7 @@ from headrace.decisions import Decision, blocked, passed
 from headrace.models.candidate import Candidate
 from headrace.resampling import resample_means
 from headrace.use_case import Policy
+from headrace.words import format_count
 
 GATE, UNSEEN_GATE = "comparison", "unseen_rows"
 
@@ -64,7 +65,7 @@ def decide_unseen(rows: pl.DataFrame, *, challenger: Candidate, champion: Candid
     if undated or any(seen.values()):
         counts = ", ".join(f"{count} by the {name}" for name, count in seen.items())
         return blocked(UNSEEN_GATE, f"of {rows.height} rows, {undated} have no time and some were seen: {counts}")
-    return passed(UNSEEN_GATE, f"{rows.height} rows, seen by neither")
+    return passed(UNSEEN_GATE, f"{format_count(rows.height, 'row')}, seen by neither")
 
 
 def _decide(challenger: pl.DataFrame, opponent: pl.DataFrame, *, key: Sequence[str], policy: Policy, seed: int) -> Decision:
@@ -79,7 +80,7 @@ def _decide(challenger: pl.DataFrame, opponent: pl.DataFrame, *, key: Sequence[s
     if unusable:
         return blocked(GATE, f"{unusable} of {scores.height} rows have no finite loss from one side or both", counts)
     if scores.height < policy.min_holdout_rows:
-        return blocked(GATE, f"{scores.height} rows with a loss, the policy needs {policy.min_holdout_rows}", counts)
+        return blocked(GATE, f"{format_count(scores.height, 'row')} with a loss, the policy needs {policy.min_holdout_rows}", counts)
 
     paired = scores.with_columns(gains, _blocks(policy).alias("block")).sort("block", *key)
     evidence = counts | _measure(paired, policy=policy, seed=seed)
@@ -144,7 +145,7 @@ def _refuse_slices(paired: pl.DataFrame, *, policy: Policy, seed: int) -> list[s
             upper_bound = float(np.quantile(_resample(rows, seed=seed), policy.confidence_fraction))
             if not upper_bound >= 0:
                 refusals.append(
-                    f"{column} {value} gains {gain:+.4f} on {rows.height} rows, upper bound {upper_bound:+.4f}, "
+                    f"{column} {value} gains {gain:+.4f} on {format_count(rows.height, 'row')}, upper bound {upper_bound:+.4f}, "
                     f"the policy allows {-policy.max_slice_loss:+.4f}"
                 )
     return refusals

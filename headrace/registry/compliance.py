@@ -14,6 +14,7 @@ from headrace.decisions import Decision, blocked, passed
 from headrace.models.candidate import FILES
 from headrace.models.kinds.kind import Kind, is_better
 from headrace.use_case import Policy
+from headrace.words import format_count
 
 # Files that hold data only. A pickle runs code when it is loaded, so does a Python file; what is not listed is not trusted.
 DATA_SUFFIXES = frozenset({".txt", ".json", ".md", ".parquet"})
@@ -99,7 +100,7 @@ def decide_table_versions(facts: VersionFacts) -> Decision:
     wrong = [name for name, version in facts.table_versions.items() if version < 0]
     if wrong or not facts.table_versions:
         return blocked("table_versions", f"no version of {', '.join(wrong) or 'any table'} is recorded")
-    return passed("table_versions", f"recorded for {len(facts.table_versions)} tables")
+    return passed("table_versions", f"recorded for {format_count(len(facts.table_versions), 'table')}")
 
 
 def decide_features(facts: VersionFacts, *, forbidden: Sequence[str]) -> Decision:
@@ -107,7 +108,7 @@ def decide_features(facts: VersionFacts, *, forbidden: Sequence[str]) -> Decisio
     leaking = [name for name in facts.features if name in set(forbidden)]
     if leaking or not facts.features:
         return blocked("leaking_features", f"{', '.join(leaking)} would leak the label" if leaking else "the version names no features")
-    return passed("leaking_features", f"none among {len(facts.features)} features")
+    return passed("leaking_features", f"none among {format_count(len(facts.features), 'feature')}")
 
 
 def decide_suspicion(facts: VersionFacts, *, kind: Kind, policy: Policy) -> Decision:
@@ -143,5 +144,5 @@ def decide_reproducible(facts: VersionFacts, *, kind: Kind) -> Decision:
     if not kind.is_possible(first):
         return blocked("reproducible_score", f"some scores are no predictions of {kind.name}: not finite, or out of their range")
     if not np.array_equal(first, again):
-        return blocked("reproducible_score", f"two loads of the version score {len(first)} rows differently")
-    return passed("reproducible_score", f"two loads score {len(first)} rows alike")
+        return blocked("reproducible_score", f"two loads of the version score {format_count(len(first), 'row')} differently")
+    return passed("reproducible_score", f"two loads score {format_count(len(first), 'row')} alike")

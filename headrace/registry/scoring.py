@@ -15,6 +15,7 @@ from headrace.models.scorer import Scorer, load_scorer
 from headrace.registry import history, versions
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from headrace.words import format_count
 
 UTC_MICROSECONDS = pl.Datetime("us", "UTC")
 
@@ -39,9 +40,9 @@ def append_predictions(settings: Settings, case: UseCase, *, as_of: datetime, re
     batch_id = build_batch_id("score", case.name, format_instant(as_of), revision)
     written = tables.replace(settings, table, predictions, where={"_as_of": as_of}, batch_id=batch_id)
     reason = (
-        f"{written.rows} of {rows.height} rows scored; the others were due before the first champion"
+        f"{written.rows} of {format_count(rows.height, 'row')} scored; the others were due before the first champion"
         if written.rows < rows.height
-        else f"{written.rows} rows scored"
+        else f"{format_count(written.rows, 'row')} scored"
     )
     return Step(decision=passed("score", reason), rows_read=rows.height, rows_written=written.rows)
 

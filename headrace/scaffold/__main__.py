@@ -21,6 +21,7 @@ from headrace.scaffold.reading import INSTANT, Table, read_table
 from headrace.scaffold.render import render_files
 from headrace.scaffold.writing import PATCH, build_patch, check_free, find_feed, find_same, hold, land, write_files
 from headrace.settings import ROOT
+from headrace.words import format_count
 
 _WANTED = ("name", "from", "label", "time", "key")
 _OPTIONAL = ("kind", "group")
@@ -52,7 +53,7 @@ def _make(options: dict[str, str], *, root: Path) -> None:
     began = time.monotonic()
     _say(f"reading {source}")
     table = read_table(source)
-    _say(f"  {table.rows.height:,} rows, {table.rows.width} columns in {time.monotonic() - began:.1f} s")
+    _say(f"  {format_count(table.rows.height, 'row')}, {format_count(table.rows.width, 'column')} in {time.monotonic() - began:.1f} s")
     _check_complete(options, table)
     check_name(options["name"])
     try:
@@ -88,7 +89,8 @@ def _add_and_propose(question: Question, table: Table, *, feed: str, root: Path)
     added = add_rows(question, table, feed=feed, root=root)
     where = added.path.relative_to(root)
     replaced = "" if added.replaced_count is None else f"; {added.replaced_count:,} have the key of an earlier row and take its place"
-    what = f"adding {added.row_count:,} rows to it, in {where}{replaced}" if added.is_new else f"it has these {added.row_count:,} rows, in {where}"
+    rows = format_count(added.row_count, "row")
+    what = f"adding {rows} to it, in {where}{replaced}" if added.is_new else f"it has these {rows}, in {where}"
     _say(f"\n{question.name} is there already: {what}")
     try:
         files = render_files(build_plan(question, table))
@@ -97,12 +99,12 @@ def _add_and_propose(question: Question, table: Table, *, feed: str, root: Path)
         return
     patch = build_patch(files, root=root)
     written = write_files(files, root=root)
-    _say(f"  written       {len(written)} files that were missing" if written else "  written       0 files, yours were kept")
+    _say(f"  written       {format_count(len(written), 'file')}, missing until now" if written else "  written       0 files, yours were kept")
     if patch:
         path = root / "landing" / question.name / PATCH
         path.write_text(patch, encoding="utf-8")
         count = patch.count("\n+++ ") + patch.startswith("+++ ")
-        _say(f"  {count} files would differ, were they made from this table alone: yours (-), made anew (+), in {path.relative_to(root)}")
+        _say(f"  {format_count(count, 'file')} would differ, made from this table alone: yours (-), made anew (+), in {path.relative_to(root)}")
         _say(f"  take all of it: git apply {path.relative_to(root)}")
 
 
@@ -129,21 +131,25 @@ def _describe(plan: Plan, *, written: int, landed: Path, seconds: float) -> str:
     roles, windows, target = plan.roles, plan.windows, plan.roles.target
     left_out = [f"    {name}: {why}" for name, why in roles.left_out.items()]
     strongest = ", ".join(f"{one.name} {one.auc:.2f}" for one in roles.features[:4])
+    scale = f"{target.kind.words.ranking} on newer rows: 0.5 or below tells nothing, 1 tells all"
     rule = f"the {target.kind.words.rule} of {roles.label} per {' and '.join(plan.baseline)}"
     if plan.forecast:
         rule = f"as it was before: {next(iter(plan.baseline))}"
+    is_placed = PLACED_AT in plan.table.made
+    first, steps = f"{windows.ticks[0]:%Y-%m-%d}{' (a made-up day)' if is_placed else ''}", format_count(len(windows.ticks) - 1, "step")
     lines = [
         "",
         f"{plan.name}: {plan.title} {target.summary}",
-        f"  features      {len(roles.features)}; strongest alone ({target.kind.words.ranking}): {strongest}",
+        f"  features      {len(roles.features)}; strongest alone: {strongest}",
+        f"                ({scale})",
         f"  left out      {len(left_out)}" + (":" if left_out else ""),
         *left_out[:12],
         *([f"    ... {len(left_out) - 12} more, in use_cases/{plan.name}/features.py"] if len(left_out) > 12 else []),
-        f"  {'by time' if roles.time != PLACED_AT else 'at random':<14}of the rows until {windows.ticks[0]:%Y-%m-%d} the oldest teach the first "
-        f"model, the next {_days(windows.validation)} tune it,",
+        f"  {'at random' if is_placed else 'by time':<14}of the rows until {first} the oldest teach the first model, the next "
+        f"{_days(windows.validation)} tune it,",
         f"                the last {_days(windows.holdout)} judge it",
-        f"                then {len(windows.ticks) - 1} steps (ticks) until {windows.ticks[-1]:%Y-%m-%d}: score, monitor, and retrain where it pays",
-        f"  to beat       a rule of thumb: {rule}",
+        f"                then {steps} (ticks) until {windows.ticks[-1]:%Y-%m-%d}: score, monitor, and retrain where it pays",
+        f"  to beat       a business rule: {rule}",
         "  to check",
         *[f"    - {check}" for check in plan.checks],
         f"  written       {written} files in use_cases/{plan.name}, data_contracts/{plan.name}, tests/use_cases; rows in {landed} ({seconds:.0f} s)",
@@ -153,7 +159,7 @@ def _describe(plan: Plan, *, written: int, landed: Path, seconds: float) -> str:
 
 
 def _days(span: timedelta) -> str:
-    return f"{span.days} days" if span >= timedelta(days=2) else f"{span // timedelta(hours=1)} hours"
+    return f"{span.days} days" if span >= timedelta(days=2) else format_count(span // timedelta(hours=1), "hour")
 
 
 def _join(names: Sequence[str]) -> str:

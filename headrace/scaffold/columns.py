@@ -1,11 +1,13 @@
 """Columns that a person names: found, and fit for what they are said to be, or refused with what would do."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
 from headrace.errors import UseCaseError
 from headrace.scaffold.reading import INSTANT, Table, show_name
+from headrace.words import format_count
 
 # Share of rows that may lack an instant, or repeat a key: the odd ones of an export. With more, the column is not what it is said to be.
 _MOST_ODD = 0.01
@@ -49,16 +51,19 @@ def check_time(table: Table, time: str) -> Table:
         raise UseCaseError(f"TIME={time} is {came}, expected dates or instants such as 2026-05-31 or 2026-05-31T10:00:00Z; {_offer_times(table)}")
     if column.null_count() > _MOST_ODD * column.len():
         raise UseCaseError(
-            f"TIME={time} is empty in {column.null_count()} of {column.len()} rows; a row without an instant cannot be placed: fill or remove them"
+            f"TIME={time} is empty in {column.null_count():,} of {column.len():,} rows; a row without an instant cannot be placed: "
+            "fill or remove them"
         )
     odd = column.len() - column.null_count() - int(column.dt.year().is_between(*_YEARS).sum())
     if odd:
         raise UseCaseError(
-            f"TIME={time} lies before {_YEARS[0]} or after {_YEARS[1]} in {odd} rows; empty such values, or write the year with four digits"
+            f"TIME={time} lies before {_YEARS[0]} or after {_YEARS[1]} in {format_count(odd, 'row')}; empty such values, "
+            "or write the year with four digits"
         )
     rows = table.rows.filter(pl.col(time).is_not_null()).with_columns(pl.col(time).cast(INSTANT))
-    notes = [*table.notes, *([f"{column.null_count()} rows without {time} are left out: they cannot be placed."] if column.null_count() else [])]
-    return Table(rows=rows, names=table.names, notes=notes)
+    without = f"Left out: {format_count(column.null_count(), 'row')} without {time}, which cannot be placed in time."
+    notes = [*table.notes, *([without] if column.null_count() else [])]
+    return replace(table, rows=rows, notes=notes)
 
 
 def _offer_times(table: Table) -> str:
@@ -81,7 +86,11 @@ def count_repeated(table: Table, key: str) -> int:
         )
     repeated = column.len() - column.n_unique()
     if repeated > _MOST_ODD * column.len():
-        raise UseCaseError(f"KEY={key} repeats in {repeated:,} of {column.len():,} rows, so it does not identify them; {_offer_keys(table)}")
+        raise UseCaseError(
+            f"KEY={key} repeats in {repeated:,} of {column.len():,} rows: it has {format_count(column.n_unique(), 'different value')}, and a key has "
+            f"another one in each row; {_offer_keys(table)}. Where several rows are about one {key} and nothing numbers them, say KEY=none, "
+            f"and GROUP={key} where there is no TIME"
+        )
     return repeated
 
 

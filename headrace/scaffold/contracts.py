@@ -1,6 +1,7 @@
 """The contracts of a generated use case, as the YAML that a person would write: one line per column, flow style."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Any
 import polars as pl
 
 from headrace.lake.contracts import TYPES
+from headrace.scaffold.placing import PLACED_AT, ROW_ID
+from headrace.scaffold.reading import Table
 from headrace.scaffold.roles import Roles, list_values
 
 # Endings and words of a name that tell its unit; anything else is for a person to say.
@@ -25,13 +28,26 @@ _UNITS = {
     "fraction": "fraction",
     "rate": "fraction",
     "count": "count",
+    "weekday": "day of the week",
+    "month": "month of the year",
+    "hour": "hour of the day",
     "number": "count",
 }
 UNKNOWN_UNIT = "to review"
 
+# A number that is 0 or 1 and nothing else says yes or no, and is one of no unit; shares have bounds of their own.
+_FLAG = "flag"
+_BOUNDS = {_FLAG: 1, "fraction": 1, "percent": 100}
+
 # Words that YAML takes for true, false or nothing, and texts that it takes as they are.
 _YAML_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.,;()-]*(?: [A-Za-z0-9_.,;()-]+)*")
+
+# Columns that the file does not have.
+_MADE_HERE = {
+    ROW_ID: "Made here: place of the row in the file, from 0, because the table has no key.",
+    PLACED_AT: "Made up: day on which the row lies, in random order, because the table has no time; of rows delivered later, when they came.",
+}
 
 # JSON leaves these as they are; YAML refuses them, or folds them into a space.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
@@ -64,9 +80,10 @@ class Promise:
         return "\n".join([*head, *(f"  {plain(name)}: {_flow(promise)}" for name, promise in self.columns.items()), *self.tail]) + "\n"
 
 
-def describe_columns(rows: pl.DataFrame, names: Mapping[str, str], roles: Roles) -> dict[str, dict[str, Any]]:
+def describe_columns(table: Table, roles: Roles) -> dict[str, dict[str, Any]]:
     """A promise for every column of the table, as it was seen: types, nulls, units, values and ranges."""
-    return {name: _describe(rows[name], names[name], roles) for name in rows.columns}
+    promised = {name: _describe(table.rows[name], table.names[name], roles) for name in table.rows.columns}
+    return promised | {name: promised[name] | {"description": _MADE_HERE[name]} for name in table.made}
 
 
 def plain(text: str) -> str:
@@ -74,9 +91,19 @@ def plain(text: str) -> str:
     return text if _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS else _quote(text)
 
 
-def guess_unit(name: str) -> str:
-    """A unit that the name tells."""
-    return next((unit for word, unit in _UNITS.items() if name == word or name.endswith(f"_{word}")), UNKNOWN_UNIT)
+def guess_unit(column: pl.Series) -> str:
+    """The unit of a number: what its name tells, else `flag` where it is 0 or 1, else `to review`."""
+    name = column.name
+    told = next((unit for word, unit in _UNITS.items() if name == word or name.endswith(f"_{word}")), UNKNOWN_UNIT)
+    return _FLAG if told == UNKNOWN_UNIT and (column.min(), column.max(), column.drop_nulls().n_unique()) == (0, 1, 2) else told
+
+
+def choose_range(column: pl.Series, unit: str) -> list[float | None]:
+    """Least and greatest value of a number: those of its unit where it has bounds and keeps them, else what was seen, widened."""
+    low, high = column.min(), column.max()
+    bound = _BOUNDS.get(unit)
+    is_kept = bound is not None and low is not None and float(str(low)) >= 0 and float(str(high)) <= bound
+    return [0, bound] if is_kept else _widen(column)
 
 
 def type_name(kind: pl.DataType) -> str:
@@ -91,11 +118,11 @@ def _describe(column: pl.Series, original: str, roles: Roles) -> dict[str, Any]:
     if column.dtype == pl.Datetime("us", "UTC"):
         promise["unit"] = "UTC"
     elif column.dtype.is_numeric() and name == roles.label:
-        promise["unit"] = "flag" if roles.target.kind.name == "binary" else guess_unit(name)
+        promise["unit"] = _FLAG if roles.target.kind.name == "binary" else guess_unit(column)
     elif column.dtype.is_numeric() and not is_named:
-        promise["unit"] = guess_unit(name)
+        promise["unit"] = guess_unit(column)
         if name not in roles.personal:
-            promise["range"] = _widen(column)
+            promise["range"] = choose_range(column, promise["unit"])
     elif column.dtype == pl.String and name not in roles.personal and (values := list_values(column)) is not None:
         promise["allowed"] = values
     if not is_named:
@@ -112,13 +139,15 @@ def _sentence(original: str, roles: Roles, name: str) -> str:
     return f"Column {original!r} of the file{f', {what}' if what else ''}."
 
 
-def _widen(column: pl.Series) -> list[float | None] | None:
-    """What was seen, widened by half its span; never below 0 where nothing was."""
+def _widen(column: pl.Series) -> list[float | None]:
+    """What was seen, widened by half its span; never below 0 where nothing was, and whole where all values are."""
     low, high = column.min(), column.max()
     if low is None or high is None:
         return [0, None]
     low, high = float(str(low)), float(str(high))
     margin = (high - low) / 2 or 1.0
+    if column.dtype.is_integer():
+        margin = float(math.ceil(margin))
     least = 0.0 if low >= 0 else low - margin
     return [_short(least), _short(high + margin)]
 

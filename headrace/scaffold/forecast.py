@@ -13,6 +13,7 @@ import polars as pl
 
 from headrace.errors import UseCaseError
 from headrace.scaffold.reading import INSTANT, Table
+from headrace.words import format_count
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -85,7 +86,10 @@ def choose_forecast(table: Table, *, entity: str, time: str, label: str) -> Fore
     rows = table.rows
     repeated = rows.height - rows.select(entity, time).n_unique()
     if repeated:
-        raise UseCaseError(f"KEY={entity} and TIME={time} repeat together in {repeated} rows; for KIND=forecast a row is one {entity} at one time")
+        raise UseCaseError(
+            f"KEY={entity} and TIME={time} repeat together in {format_count(repeated, 'row')} of {rows.height:,}; for KIND=forecast a row is one "
+            f"{entity} at one time: add such rows up in the export, or name the column as KEY that tells them apart"
+        )
     steps = rows.sort(entity, time).select(pl.col(time).diff().over(entity)).to_series().drop_nulls()
     step = next(iter(steps.mode().sort()), None)
     if step is None or step not in _SEASONS:

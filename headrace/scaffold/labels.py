@@ -9,6 +9,7 @@ from headrace.models.kinds import load_fitted_kind
 from headrace.models.kinds.kind import FittedKind
 from headrace.scaffold.personal import find_personal
 from headrace.scaffold.reading import Table, show_name
+from headrace.words import format_count
 
 # Fewer labelled rows teach a model of trees nothing that a holdout of theirs could show.
 LEAST_ROWS = 500
@@ -119,7 +120,8 @@ def choose_target(table: Table, *, label: str, kind: str) -> Target:
             f"LABEL={label} is {known.dtype}, expected two values, a few classes or numbers; add a column that asks one question about it"
         )
     if known.len() < LEAST_ROWS:
-        raise UseCaseError(f"{known.len()} rows have a value of {label}, at least {LEAST_ROWS} are needed to train on some and judge on others")
+        known_count = f"{format_count(known.len(), 'row')} {'has' if known.len() == 1 else 'have'} a value of {label}"
+        raise UseCaseError(f"{known_count}, at least {LEAST_ROWS} are needed to train on some and judge on others")
     if known.n_unique() == 1:
         raise UseCaseError(f"LABEL={label} has one value only; there is nothing to tell apart")
     chosen = _choose_kind(known, label=label, kind=kind)

@@ -10,22 +10,19 @@ from pathlib import Path
 import polars as pl
 
 from headrace.errors import UseCaseError
+from headrace.scaffold.checks import list_checks, list_placeholders, list_suspicions
 from headrace.scaffold.columns import check_time, count_repeated, find_column, show_names
 from headrace.scaffold.forecast import FORECAST_ID, TARGET_AT, Forecast, choose_forecast, choose_rule, describe_features, shape_forecasts
 from headrace.scaffold.labels import Target, choose_target
 from headrace.scaffold.personal import find_personal
-from headrace.scaffold.placing import NONE, PLACED_AT, ROW_ID, number_rows, place_at_random
+from headrace.scaffold.placing import NONE, PLACED_AT, ROW_ID, check_group, number_rows, place_at_random
 from headrace.scaffold.reading import Table, show_name
 from headrace.scaffold.roles import Feature, Roles, feature_values, find_forecast_roles, find_roles
-from headrace.scaffold.together import SUSPICIOUS_AUC, measure_together
 from headrace.scaffold.windows import Windows, choose_windows
 from headrace.use_case import NAME
 
-# A column that tells less than this alone (ROC AUC) makes no rule of thumb.
+# A column that tells less than this alone (ROC AUC) makes no business rule.
 _LEAST_TELLING = 0.52
-
-# A column that tells so much alone (ROC AUC, concordance) is worth a question.
-_STRONG = 0.7
 
 # Share of newer values within the range of the older ones from which on a number does not run with time.
 _STEADY_SHARE = 0.9
@@ -35,8 +32,6 @@ _LEAST_TRAINED, _LEAST_JUDGED = 100, 50
 
 # A name is part of lines, paths and table names.
 _LONGEST_NAME = 30
-
-OWNER_CHECK = "Owner to fill in: to-review@example.org stands in every contract and in __init__.py."
 
 # A category of few values can be guarded value by value.
 _MOST_SLICES = 10
@@ -88,7 +83,7 @@ class Plan:
         forecast: Of a forecast, what is forecast; else None.
         windows: Spans and ticks.
         slices: Categories that are guarded value by value.
-        baseline: Columns of the rule of thumb, with the width of their groups.
+        baseline: Columns of the business rule, with the width of their groups.
         min_training_rows: Bar for training.
         min_holdout_rows: Bar for judging.
         leaf_rows: Least rows in a leaf.
@@ -135,7 +130,7 @@ def build_plan(question: Question, table: Table) -> Plan:
         reasons = show_names([f"{name}: {why}" for name, why in roles.left_out.items()], by="; ")
         raise UseCaseError(f"no column is left that could predict {label}: {reasons or 'the table has LABEL, TIME and KEY only'}")
     baseline = _choose_baseline(timed.rows, roles.features, time=time)
-    checks = [*_check_together(timed.rows, roles), *_list_checks(timed, roles, repeated=repeated)]
+    checks = [*list_suspicions(timed.rows, roles), *list_checks(timed, roles, repeated=repeated)]
     return _complete(question, timed, roles, spans, landed=timed, landed_roles=roles, landed_key=(key,), baseline=baseline, checks=checks)
 
 
@@ -153,8 +148,7 @@ def _plan_forecast(question: Question, table: Table, *, label: str) -> Plan:
     roles = find_forecast_roles(shaped, target, describe_features(forecast), entity=entity, key=FORECAST_ID, time=TARGET_AT)
     landed_roles = replace(roles, key=entity, time=time, personal=[name for name in find_personal(timed.rows) if name not in (label, time, entity)])
     known = f"A value is taken to be known at {time}: if it is reported later, set KNOWN_AFTER in label.py."
-    units = f"Units to fill in, in data_contracts/*/silver*.yaml and gold*.yaml: {', '.join([label, *forecast.covariates][:8])}."
-    checks = [*timed.notes, known, units, OWNER_CHECK]
+    checks = [*timed.notes, known, *list_placeholders(timed.rows.select(label, *forecast.covariates), subject=landed_roles.subject)]
     landed = {"landed": timed, "landed_roles": landed_roles, "landed_key": (entity, time)}
     return _complete(question, shaped, roles, spans, **landed, baseline={choose_rule(shaped, forecast): None}, checks=checks, forecast=forecast)
 
@@ -234,7 +228,7 @@ def _name_instants(table: Table, question: Question, *, key: str, group: str | N
     """The table and its column of instants."""
     if question.time == NONE:
         _check_unused(table, PLACED_AT)
-        return place_at_random(table, group=group or key), PLACED_AT
+        return place_at_random(check_group(table, group) if group else table, group=group or key, is_grouped=group is not None), PLACED_AT
     if group is not None:
         raise UseCaseError(f"GROUP={group} is for tables without time (TIME={NONE}): where there is time, rows are split by it")
     return table, find_column(table, "TIME", question.time)
@@ -329,41 +323,3 @@ def _choose_width(rows: pl.DataFrame, feature: Feature) -> float:
     values = rows[feature.column].cast(pl.Float64)
     low, high = (values.quantile(share) or 0.0 for share in (0.1, 0.9))
     return float(f"{(high - low) / 5 or 1.0:.1g}")
-
-
-def _check_together(rows: pl.DataFrame, roles: Roles) -> list[str]:
-    """What a person must know when the features together know too much."""
-    auc, told = measure_together(rows, roles.target, roles.features, time=roles.time)
-    if auc is None:
-        return [f"Whether the features together tell {roles.label} could not be measured: the newer rows have too few different values of it."]
-    if auc <= SUSPICIOUS_AUC:
-        return []
-    names = " and ".join(told)
-    return [
-        f"Together the features tell {roles.label} ({roles.target.kind.words.ranking} {auc:.3f} on newer rows), {names} most: a model of them "
-        "is refused as too good. Leave out what was filled in afterwards."
-    ]
-
-
-def _list_checks(table: Table, roles: Roles, *, repeated: int) -> list[str]:
-    checks = [*table.notes]
-    if roles.time != PLACED_AT:
-        checks.append(
-            f"A row is taken to be known at {roles.time}, and its {roles.label} with it: if the answer takes time, set KNOWN_AFTER in label.py."
-        )
-    strongest = roles.features[0]
-    if strongest.auc >= _STRONG:
-        checks.append(f"{strongest.name} tells most alone ({strongest.auc:.2f}): was it known by then? If not, take it out of features.py.")
-    if roles.target.is_rarer_chosen:
-        checks.append(f"Yes is {roles.target.positive_text}, the rarer of the two values; if the other is meant, turn label.py round.")
-    if repeated:
-        checks.append(f"{roles.key} repeats in {repeated} rows: the last of them counts.")
-    if roles.personal:
-        checks.append(f"Looks personal, so it is no feature, and marked in the contracts: {', '.join(roles.personal)}.")
-    unknown = [feature.name for feature in roles.features if feature.kind == "number"]
-    if unknown:
-        checks.append(
-            f"Units to fill in, in data_contracts/*/silver*.yaml and gold*.yaml: {', '.join(unknown[:8])}{' ...' if len(unknown) > 8 else ''}."
-        )
-    checks.append(OWNER_CHECK)
-    return checks

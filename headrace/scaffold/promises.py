@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.scaffold.contracts import Promise, describe_columns, guess_unit, plain
+from headrace.scaffold.contracts import UNKNOWN_UNIT, Promise, describe_columns, guess_unit, plain
+from headrace.scaffold.placing import PLACED_AT
 from headrace.scaffold.plan import Plan
 from headrace.scaffold.roles import Feature
 
@@ -23,8 +24,13 @@ _MODEL: Columns = {
     "model_id": {**_TEXT, "description": "Hash of what the version was built from."},
 }
 
+_RETENTION = "retention_days: 1825  # to review: how long rows may be kept"
+
 _TIMED = ("event_time: prediction_at", "known_time: prediction_at")
 _PLAIN = ("volatile: []", "expectations: []")
+
+# Of tables without time; what a catalog shows of the table says so.
+_MADE_UP = " Its days are made up, because the file has no time."
 
 _FEATURES_ARE_OLDER = (
     "expectations:",
@@ -39,8 +45,7 @@ _FEATURES_ARE_OLDER = (
 
 def build_promises(plan: Plan) -> list[Promise]:
     """Every contract of the use case."""
-    landed = describe_columns(plan.landed.rows, plan.landed.names, plan.landed_roles)
-    columns = describe_columns(plan.table.rows, plan.table.names, plan.roles)
+    landed, columns = describe_columns(plan.landed, plan.landed_roles), describe_columns(plan.table, plan.roles)
     return [
         _promise_bronze(plan, landed),
         _promise_silver(plan, landed),
@@ -54,7 +59,7 @@ def _promise_bronze(plan: Plan, columns: Columns) -> Promise:
     odd = {name: {**_leave_out(promise, "range", "allowed"), "nullable": True} for name, promise in columns.items()}
     return Promise(
         table=f"bronze.{plan.name}_{plan.feed}",
-        description=f"Rows of {plan.origin} as they landed; values may be odd.",
+        description=f"Rows of {plan.origin} as they landed; values may be odd.{_say_days(plan)}",
         grain="one row of a file",
         owner=plan.owner,
         columns={**odd, "known_at": _KNOWN_AT},
@@ -67,7 +72,7 @@ def _promise_silver(plan: Plan, columns: Columns) -> Promise:
     key = f"key: {{columns: [{', '.join(map(plain, plan.landed_key))}], on_repeat: update}}"
     return Promise(
         table=f"silver.{plan.name}_{plan.feed}",
-        description=f"Rows of {plan.origin} that keep their promises. Ranges and values are those that were seen, to be reviewed.",
+        description=f"Rows of {plan.origin} that keep their promises. Ranges and values are those that were seen, to be reviewed.{_say_days(plan)}",
         grain=f"one {' and '.join(plan.landed_key)}",
         owner=plan.owner,
         columns={**columns, "known_at": _KNOWN_AT},
@@ -81,7 +86,7 @@ def _promise_gold(plan: Plan, columns: Columns) -> Promise:
     features = {feature.name: _promise_feature(feature, plan) for feature in plan.roles.features}
     return Promise(
         table=f"gold.{plan.name}_features",
-        description="What a model sees of each row, at the instant of its prediction.",
+        description=f"What a model sees of each row, at the instant of its prediction.{_say_days(plan)}",
         grain=f"one {plan.roles.key}",
         owner=plan.owner,
         columns={
@@ -100,7 +105,7 @@ def _promise_gold(plan: Plan, columns: Columns) -> Promise:
 def _promise_predictions(plan: Plan, columns: Columns) -> Promise:
     return Promise(
         table=f"inference.{plan.name}_predictions",
-        description="The batch predictions of the champion in force when each row was predicted.",
+        description=f"The batch predictions of the champion in force when each row was predicted.{_say_days(plan)}",
         grain=f"one {plan.roles.key}",
         owner=plan.owner,
         columns={
@@ -118,7 +123,7 @@ def _promise_predictions(plan: Plan, columns: Columns) -> Promise:
 
 def _promise_requests(plan: Plan) -> Promise:
     key = "key: {columns: [request_id], on_repeat: reject}"
-    times = ("event_time: requested_at", "known_time: requested_at", "freshness_hours: null", "retention_days: 1825", "subject_key: null")
+    times = ("event_time: requested_at", "known_time: requested_at", "freshness_hours: null", _RETENTION, _name_subject(None))
     return Promise(
         table=f"inference.{plan.name}_requests",
         description="Every answer of the model server, with what was asked and what the model saw.",
@@ -143,9 +148,19 @@ def _promise_feature(feature: Feature, plan: Plan) -> dict[str, Any]:
     nulls = plan.forecast is not None or plan.table.rows[feature.column].null_count() > 0
     if feature.kind == "category":
         return {"type": "string", "nullable": nulls, "severity": "warning", "description": feature.meaning or f"As {feature.column} in silver."}
-    unit = {"age": "days", "flag": "flag", "number": guess_unit(feature.column)}[feature.kind]
+    unit = {"age": "days", "flag": "flag"}.get(feature.kind) or _guess_unit(feature, plan)
+    limits = {"range": [0, 1]} if unit == "flag" else {}
     what = f"Days from {feature.column} to {plan.roles.time}." if feature.kind == "age" else feature.meaning or f"As {feature.column} in silver."
-    return {"type": "float64", "nullable": nulls, "unit": unit, "severity": "warning", "description": what}
+    return {"type": "float64", "nullable": nulls, "unit": unit, **limits, "severity": "warning", "description": what}
+
+
+def _guess_unit(feature: Feature, plan: Plan) -> str:
+    """The unit of a feature that is a number; history of a column has that column's."""
+    numbers = sorted(plan.forecast.numbers if plan.forecast else [], key=len, reverse=True)
+    origin = next((name for name in numbers if feature.name.startswith(f"{name}_")), None)
+    unit = guess_unit(plan.landed.rows[origin] if origin else plan.table.rows[feature.column])
+    # A change of a flag, or its mean, is none.
+    return UNKNOWN_UNIT if origin and unit == "flag" else unit
 
 
 def _promise_prediction(plan: Plan) -> Columns:
@@ -174,7 +189,15 @@ def _once(plan: Plan) -> str:
 
 
 def _life(plan: Plan) -> tuple[str, ...]:
-    return ("freshness_hours: null", "retention_days: 1825", f"subject_key: {plain(plan.roles.subject) if plan.roles.subject else 'null'}")
+    return ("freshness_hours: null", _RETENTION, _name_subject(plan.roles.subject))
+
+
+def _say_days(plan: Plan) -> str:
+    return _MADE_UP if PLACED_AT in plan.table.made else ""
+
+
+def _name_subject(subject: str | None) -> str:
+    return f"subject_key: {plain(subject) if subject else 'null'}  # to review: the column that identifies a person"
 
 
 def _leave_out(promise: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,7 @@ from deltalake.exceptions import DeltaError
 
 from headrace.errors import SourceError
 from headrace.models import kinds
+from headrace.words import format_count
 
 INSTANT = pl.Datetime("us", "UTC")
 
@@ -25,11 +27,15 @@ MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?")
 # Pairs that mean yes and no, in lower case.
 FLAGS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"))
 
+# What a file may end with, in lower case.
+_TEXTS, _JSON_LINES = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson")
+_SUFFIXES = (*_TEXTS, *_JSON_LINES, ".parquet")
+
 _SEPARATORS = ",;\t|"
 
-# Day first before month first: a column that fits both is noted.
-_DATES = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y")
-_AMBIGUOUS = ("%d/%m/%Y", "%m/%d/%Y")
+# Day first before month first; which of the two was taken is noted where a value may be read either way.
+_DATES = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y", "%b %d, %Y")
+_ORDERS = {"%d": "day first", "%m": "month first"}
 _CLOCKS = ("%H:%M:%S%.f", "%H:%M")
 _INSTANTS = tuple(f"{date}{gap}{clock}" for date in _DATES for gap in (" ", "T") for clock in _CLOCKS)
 
@@ -86,11 +92,13 @@ class Table:
         rows: Columns by their new names: string, int64, float64, bool, date, or instants (UTC).
         names: New name -> name in the file.
         notes: What was assumed, one sentence each.
+        made: Columns that the file does not have: a made-up key or time.
     """
 
     rows: pl.DataFrame
     names: Mapping[str, str]
     notes: Sequence[str]
+    made: tuple[str, ...] = ()
 
     def find(self, name: str) -> str | None:
         """The new name of a column that is given by either name; the file's own name counts first."""
@@ -106,7 +114,8 @@ def read_table(path: Path) -> Table:
     """
     raw = _read(path)
     if not raw.height or not raw.width:
-        raise SourceError(f"{path} has {raw.height} rows and {raw.width} columns; expected a table with a header and at least one row")
+        size = f"{format_count(raw.height, 'row')} and {format_count(raw.width, 'column')}"
+        raise SourceError(f"{path} has {size}; expected a table with a header and at least one row")
     names = _build_names(raw.columns)
     notes: list[str] = []
     columns = [_type_column(raw[old].alias(new), notes) for new, old in names.items()]
@@ -121,14 +130,15 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         is_delta = (path / "_delta_log").is_dir()
         if not is_delta and not path.is_file():
+            _check_single(path)
             raise SourceError(f"FROM={path} is neither a file nor a Delta table; name a .csv, .parquet or .jsonl file, or a folder with _delta_log")
         if is_delta:
             return pl.read_delta(str(path))
-        if suffix in (".csv", ".tsv", ".txt"):
+        if suffix in _TEXTS:
             return _read_csv(path)
         if suffix == ".parquet":
             return pl.read_parquet(path.read_bytes())
-        if suffix in (".jsonl", ".ndjson"):
+        if suffix in _JSON_LINES:
             return pl.read_ndjson(path.read_bytes(), infer_schema_length=None)
     except OSError as error:
         raise SourceError(
@@ -140,6 +150,20 @@ def _read(path: Path) -> pl.DataFrame:
         # Without its cause: Polars quotes the row it stopped at.
         raise SourceError(f"{path} is no complete {suffix[1:] or 'Delta'} file; it was cut off or is of another kind: export it again") from None
     raise SourceError(f"{path} is a {path.suffix or 'file without a suffix'}; expected .csv, .parquet, .jsonl or a Delta table: export it as one")
+
+
+def _check_single(path: Path) -> None:
+    """Refuse what names several files: they may be parts of one table, or several tables."""
+    is_folder = path.is_dir()
+    names = [found.name for found in path.iterdir()] if is_folder else re.split(r"[,;\s]+", str(path))
+    count = sum(Path(name).suffix.lower() in _SUFFIXES for name in names)
+    if count > 1 or "*" in path.name:
+        what = f"is a folder of {count} files" if is_folder else "names several files" if "*" in path.name else f"names {count} files"
+        raise SourceError(
+            f"FROM={path} {what}, and a use case is made from one table. Rows of one table: put them into one file, or type the command once per "
+            "file, the later ones add their rows. Several tables: start from the one whose rows are predicted and join the others in time by hand, "
+            "see docs/add-a-use-case.md, A second table"
+        )
 
 
 def _read_csv(path: Path) -> pl.DataFrame:
@@ -214,7 +238,7 @@ def _drop_far(column: pl.Series, notes: list[str]) -> pl.Series:
     """Dates or instants of years that a date can have (1 to 9999); others are missing, which is said."""
     is_far = column.dt.year().is_between(1, 9999).not_().fill_null(True) & column.is_not_null()
     if is_far.any():
-        notes.append(f"`{column.name}` lies in no year from 1 to 9999 in {is_far.sum()} rows; there it is taken as missing.")
+        notes.append(f"`{column.name}` lies in no year from 1 to 9999 in {format_count(int(is_far.sum()), 'row')}; there it is taken as missing.")
     return column.set(is_far, None)
 
 
@@ -231,7 +255,7 @@ def _type_floats(column: pl.Series, notes: list[str]) -> pl.Series:
     """float64 whose values are all finite: not a number is missing, and so is an infinite one, which is said."""
     infinite = column.is_infinite().sum()
     if infinite:
-        notes.append(f"`{column.name}` is infinite in {infinite} rows; there it is taken as missing.")
+        notes.append(f"`{column.name}` is infinite in {format_count(int(infinite), 'row')}; there it is taken as missing.")
     return column.set(column.is_finite().not_().fill_null(False), None)
 
 
@@ -256,7 +280,8 @@ def _type_text(column: pl.Series, notes: list[str]) -> pl.Series:
     if 0 < wrong <= known.len() // 20:
         row = (values.cast(pl.Float64, strict=False).is_null() & values.is_not_null()).arg_true()[0] + 1
         notes.append(
-            f"`{column.name}` stays text: {wrong} of {known.len()} values are no numbers (the first in row {row}); if they mean missing, empty them."
+            f"`{column.name}` stays text: {wrong} of {known.len():,} values cannot be read as a number (the first in row {row}); "
+            "if such a value means missing, empty it."
         )
     return values
 
@@ -287,15 +312,15 @@ def _parse_times(values: pl.Series, notes: list[str]) -> pl.Series | None:
     some = values.drop_nulls().unique(maintain_order=True).head(_TRIED)
     if some.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False).null_count() == 0:
         return _whole(values.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False), values)
-    fitting = [form for form in _DATES if _fits(some, form, is_date=True) and _fits(values, form, is_date=True)]
-    if fitting:
-        _note_order(values.name, fitting, notes)
-        return values.str.to_date(fitting[0], strict=False)
-    fitting = [form for form in _INSTANTS if _fits(some, form, is_date=False) and _fits(values, form, is_date=False)]
-    if fitting:
-        _note_order(values.name, fitting, notes)
+    form = next((form for form in _DATES if _fits(some, form, is_date=True) and _fits(values, form, is_date=True)), None)
+    if form is not None:
+        notes += _note_order(values, form, is_date=True)
+        return values.str.to_date(form, strict=False)
+    form = next((form for form in _INSTANTS if _fits(some, form, is_date=False) and _fits(values, form, is_date=False)), None)
+    if form is not None:
+        notes += _note_order(values, form, is_date=False)
         notes.append(f"`{values.name}` has no time zone and is taken as UTC.")
-        return values.str.to_datetime(fitting[0], time_unit="us", strict=False).dt.replace_time_zone("UTC")
+        return values.str.to_datetime(form, time_unit="us", strict=False).dt.replace_time_zone("UTC")
     return None
 
 
@@ -309,9 +334,18 @@ def show_name(name: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in name)[:60]
 
 
-def _note_order(name: str, fitting: Sequence[str], notes: list[str]) -> None:
-    if all(any(form.startswith(order) for form in fitting) for order in _AMBIGUOUS):
-        notes.append(f"`{name}` reads as day/month/year and as month/day/year; day first was taken. Write dates as 2026-05-31 to be sure.")
+def _note_order(values: pl.Series, form: str, *, is_date: bool) -> list[str]:
+    """Which order of day and month was taken, where every value has another one too, or the month stands first."""
+    order, swapped = _ORDERS.get(form[:2]), form.translate(str.maketrans("dm", "md"))
+    if order is None or "%b" in form:
+        return []
+    if _fits(values, swapped, is_date=is_date):
+        why = "every value can be read day first and month first"
+    elif order == "month first":
+        why = "some values can be read so only"
+    else:
+        return []
+    return [f"`{values.name}` was read {order}, so {date(2026, 5, 4):{form[:8]}} is 4 May: {why}. If that is wrong, write dates as 2026-05-04."]
 
 
 def _whole(parsed: pl.Series, values: pl.Series) -> pl.Series | None:

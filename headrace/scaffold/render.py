@@ -74,7 +74,7 @@ def _build_values(plan: Plan) -> dict[str, Any]:
         "row_count": rows.height,
         "kind": target.kind,
         "objectives": target.objectives,
-        "is_placed": roles.time == PLACED_AT,
+        "is_placed": PLACED_AT in plan.table.made,
         "label_sentence": f"{target.meaning}. {target.summary}",
         "label_expression": _label_expression(plan),
         "label_values": {"binary": "1.0 or 0.0", "multiclass": "a class"}.get(target.kind.name, "a number"),

@@ -99,7 +99,7 @@ def find_roles(table: Table, target: Target, *, key: str, time: str, group: str 
         if name == group:
             left_out[name] = "rows of one value of it stay together, so it cannot tell what others were"
             continue
-        kind, reason = _find_kind(rows, name, time=time, is_personal=name in personal)
+        kind, reason = _find_kind(rows, name, time=None if PLACED_AT in table.made else time, is_personal=name in personal)
         if kind is None:
             left_out[name] = reason
             continue
@@ -159,7 +159,7 @@ def list_values(column: pl.Series) -> list[str] | None:
     return sorted(counts[column.name].to_list())
 
 
-def _find_kind(rows: pl.DataFrame, name: str, *, time: str, is_personal: bool) -> tuple[FeatureKind | None, str]:
+def _find_kind(rows: pl.DataFrame, name: str, *, time: str | None, is_personal: bool) -> tuple[FeatureKind | None, str]:
     column = rows[name]
     known = column.drop_nulls()
     distinct = known.n_unique()
@@ -170,7 +170,7 @@ def _find_kind(rows: pl.DataFrame, name: str, *, time: str, is_personal: bool) -
     if column.dtype == pl.Boolean:
         return "flag", ""
     if column.dtype in (pl.Date, INSTANT):
-        if time == PLACED_AT:
+        if time is None:
             return None, "a date says something beside the row's own time only, and the table has none"
         later = rows.select((pl.col(name).cast(INSTANT) > pl.col(time)).mean()).item() or 0.0
         if later > _LATER_SHARE:

@@ -1,5 +1,6 @@
 """The routes: `POST /predict`, `GET /health`, `/docs`. Every refusal is JSON with one sentence: `{"error": "..."}`."""
 
+import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -17,12 +18,14 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from headrace.errors import HeadraceError
+from headrace.lake.contracts import Contract, find_contract
 from headrace.models.kinds import load_kind
-from headrace.models.kinds.kind import Kind
+from headrace.models.kinds.kind import Column, Kind
 from headrace.serving.health import Health
 from headrace.serving.model_watcher import FindChampion
 from headrace.serving.replies import RepeatedIdError
 from headrace.serving.request_model import MAX_ROWS, RequestModel
+from headrace.serving.request_rows import LoggedRow
 from headrace.serving.server import Clock, ModelServer, Pace
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -55,11 +58,20 @@ class Answered(BaseModel):
 
 def build_reply(kind: Kind) -> type[BaseModel]:
     """The answer to a request of this kind of task: one prediction per row, in their order, each with the kind's own columns."""
-    types = {"float64": float, "string": str}
-    columns: dict[str, Any] = {name: (types[column.type], Field(description=column.description)) for name, column in kind.columns.items()}
+    columns: dict[str, Any] = {name: (_find_type(column), Field(description=column.description)) for name, column in kind.columns.items()}
     prediction: Any = create_model("Prediction", __base__=Answered, __doc__="One row's answer.", **columns)
     rows: dict[str, Any] = {"request_id": (str, ...), "predictions": (list[prediction], ...)}
     return create_model("Reply", __doc__="The answer to a request, one prediction per row, in their order.", **rows)
+
+
+def _find_type(column: Column) -> Any:
+    return dict[str, float] if column.is_json else {"float64": float, "string": str}[column.type]
+
+
+def tell(row: LoggedRow, kind: Kind) -> dict[str, Any]:
+    """What a caller is told of a logged row; what tables keep as JSON text is an object in a reply."""
+    columns = {name: json.loads(row[name]) if column.is_json else row[name] for name, column in kind.columns.items()}
+    return {name: row[name] for name in Answered.model_fields} | columns
 
 
 class Refusal(BaseModel):
@@ -101,10 +113,10 @@ def _add_predict(app: FastAPI, server: ModelServer) -> None:
     model = RequestModel(server.case.features.request_columns)
     refusals: dict[int | str, dict[str, Any]] = {code: {"model": Refusal, "description": text} for code, text in _REFUSALS.items()}
     header = {"name": "X-Request-ID", "in": "header", "required": False, "schema": {"type": "string", "pattern": f"^{_REQUEST_ID.pattern}$"}}
-    body = {"required": True, "content": {"application/json": {"schema": model.schema}}}
+    example = model.build_example(_find_contracts(server.case))
+    body = {"required": True, "content": {"application/json": {"schema": model.schema, "example": example}}}
 
     kind = load_kind(server.case.kind)
-    told = [*Answered.model_fields, *kind.columns]
 
     @app.post("/predict", response_model=build_reply(kind), responses=refusals, openapi_extra={"parameters": [header], "requestBody": body})
     async def predict(request: Request) -> Response:
@@ -122,8 +134,14 @@ def _add_predict(app: FastAPI, server: ModelServer) -> None:
             answered = await server.answer(rows, request_id=request_id, is_new_id=given is None, requested_at=requested_at)
         except RepeatedIdError as error:
             raise HTTPException(409, str(error)) from error
-        predictions = [{name: row[name] for name in told} for row in answered]
+        predictions = [tell(row, kind) for row in answered]
         return JSONResponse({"request_id": request_id, "predictions": predictions}, headers={"X-Request-ID": request_id})
+
+
+def _find_contracts(case: UseCase) -> list[Contract]:
+    """What the tables promise that requests are made of: the columns of a request have their names."""
+    found = [find_contract(case.table("silver", noun)) for noun in case.features.spine_inputs]
+    return [contract for contract in found if contract is not None]
 
 
 def _add_health(app: FastAPI, server: ModelServer) -> None:

@@ -29,6 +29,7 @@ from headrace.serving.inference_log import claim, list_segments, log_folder, rea
 from headrace.serving.request_rows import build_frame, requests_table
 from headrace.settings import Settings, load_settings
 from headrace.use_case import UseCase
+from headrace.words import format_count
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HeadraceError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return error.exit_code
-    sys.stdout.write(f"{count} rows came into {requests_table(case.name)} of {settings.environment}\n")
+    sys.stdout.write(f"{format_count(count, 'row')} came into {requests_table(case.name)} of {settings.environment}\n")
     return 0
 
 

@@ -1,6 +1,6 @@
 """The body of `POST /predict`, built from the columns that a feature set asks callers for, and what is wrong with one in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from headrace.errors import UseCaseError
+from headrace.lake.contracts import Column, Contract
 
 MAX_ROWS = 1_000
 
@@ -39,6 +40,17 @@ _SCHEMAS: Mapping[Any, dict[str, Any]] = {
     pl.Boolean: {"type": "boolean", "nullable": True},
     pl.Date: {"type": "string", "format": "date"},
     pl.Datetime: {"type": "string", "format": "date-time", "description": "with its offset from UTC, for example 2013-07-01T15:30:00-04:00"},
+}
+
+
+# A value of each type, where no contract says more.
+_EXAMPLES: Mapping[Any, Any] = {
+    pl.String: "a",
+    pl.Int64: 1,
+    pl.Float64: 1.5,
+    pl.Boolean: True,
+    pl.Date: "2026-05-31",
+    pl.Datetime: "2026-05-31T10:00:00Z",
 }
 
 
@@ -81,6 +93,15 @@ class RequestModel:
         rows = {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": row}
         return {"type": "object", "required": ["rows"], "additionalProperties": False, "properties": {"rows": rows}}
 
+    def build_example(self, contracts: Sequence[Contract] = ()) -> dict[str, Any]:
+        """A body that is what is asked for, of one row: what the contracts allow, else a value of the type; of a person, never a real one.
+
+        Args:
+            contracts: What the tables promise whose columns have the names of the request's.
+        """
+        promised = {name: column for contract in contracts for name, column in contract.columns.items() if name != contract.subject_key}
+        return {"rows": [{name: _choose_value(dtype, promised.get(name)) for name, dtype in self._columns.items()}]}
+
     def explain(self, error: ValidationError) -> tuple[int, str]:
         """HTTP status and sentence for a refused body: 400 when it is not JSON, 422 when it is not what is asked for."""
         findings = error.errors(include_url=False, include_input=False)
@@ -102,3 +123,16 @@ class RequestModel:
                 return f"{where} must hold 1 to {MAX_ROWS} rows"
             case _:
                 return f"{where}: {message[:1].lower()}{message[1:]}"
+
+
+def _choose_value(dtype: pl.DataType, promise: Column | None) -> Any:
+    """The first allowed value, the middle of the range, or a value of the type."""
+    usual = _EXAMPLES[dtype.base_type()]
+    if promise is None or promise.pii != "none":
+        return usual
+    if promise.allowed is not None:
+        return str(promise.allowed[0]) if dtype == pl.String else promise.allowed[0] if dtype == pl.Int64 else usual
+    low, high = promise.range or (None, None)
+    if low is None or high is None or dtype not in (pl.Int64, pl.Float64):
+        return usual
+    return int((low + high) // 2) if dtype == pl.Int64 else float(f"{(low + high) / 2:.4g}")

@@ -1,6 +1,7 @@
 """The catalog page: all that is promised, what the lake holds, and of persons nothing but counts."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,7 @@ from headrace.lake import tables
 from headrace.lake.catalog import look_at
 from headrace.lake.contracts import CONTRACTS, load_contract
 from headrace.settings import Settings, load_settings
+from headrace.words import MADE_UP_DAYS
 from tests.console.year import CASE, append, at, write_measures, write_outcomes, write_runs
 
 PERSON = "Ada Lovelace"
@@ -123,6 +125,19 @@ class TestPage:
         assert catalog.stale == ["silver.flight_delay_flight_outcomes"]
         told = entry(catalog_page.render_catalog(settings, catalog), "silver.flight_delay_flight_outcomes")
         assert "32 days old; 24 hours are allowed stale" in told
+
+    def test_each_use_case_has_the_time_that_its_own_replay_has_reached(self, year, catalog):
+        def write(**clocks):
+            return words(catalog_page.render_catalog(year, replace(catalog, clocks=clocks))).partition("What there is")[0]
+
+        assert write(flight_delay=at(7)).endswith("dev · as of 1 July 2013 ")
+        assert write(flight_delay=at(7), other=at(9)).endswith("dev · flight_delay as of 1 July 2013 · other as of 1 September 2013 ")
+        assert write(flight_delay=at(7), other=None).endswith("dev · flight_delay as of 1 July 2013 ")
+
+    def test_made_up_days_are_said(self, year, catalog, page):
+        made_up = replace(catalog, cases=(replace(CASE, has_made_up_days=True),))
+        assert MADE_UP_DAYS in words(catalog_page.render_catalog(year, made_up))
+        assert MADE_UP_DAYS not in words(page)
 
 
 class TestVerb:

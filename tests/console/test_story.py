@@ -16,6 +16,7 @@ from headrace.console.summary import summarize
 from headrace.models.kinds import load_kind
 from headrace.monitoring import drift
 from headrace.settings import ROOT, Settings, load_settings
+from headrace.words import MADE_UP_DAYS
 from tests.console.year import CASE, at, write_decisions, write_measures, write_outcomes, write_runs, write_versions
 
 FORBIDDEN = ("prefect", "great_expectations", "evidently", "mlflow", "matplotlib")
@@ -160,8 +161,13 @@ class TestPage:
         page = story.render_story(described, CASE)
         assert "<td>EWR</td>" in page
         assert "&lt;img src=x" in page
-        assert "with 1 features and 12 trees" in page
+        assert "with 1 feature and 12 trees" in page
         assert "cannot be shown" not in page
+
+    def test_made_up_days_are_said_before_anything_else(self, year, page):
+        told = story.render_story(year, replace(CASE, has_made_up_days=True))
+        assert f"<b>A rehearsal, not a history.</b> {MADE_UP_DAYS}" in told.partition("<main>")[0]
+        assert MADE_UP_DAYS not in page
 
     def test_the_same_rows_give_the_same_page(self, year, page):
         assert story.render_story(year, CASE) == page
@@ -193,6 +199,11 @@ class TestSummary:
         assert "  turned away   1 (version 2 on 2013-05-01)" in lines
         assert "  data          1,000 rows judged, 7 in quarantine" in lines
         assert any(line.startswith("  log loss      0.2969, the business rule 0.5") for line in lines)
+
+    def test_made_up_days_are_said_in_a_line_that_still_fits(self, described):
+        lines = summarize(described, replace(CASE, has_made_up_days=True)).splitlines()
+        assert len(lines) <= 15
+        assert "  days          made up, the table has no time: a rehearsal, not a history" in lines
 
     def test_an_empty_environment_has_one_too(self, tmp_path):
         text = summarize(load_settings("dev", home=tmp_path, variables={}), CASE)

@@ -92,7 +92,7 @@ class TestLabel:
         measured = measure_by_feature(rows, label="label", feature="carrier", group_count=10)
         section = build_by_feature(measured, label="label", feature="carrier", contract=build_contract())
         assert "Who flew." in words(section)
-        assert f"{MISSING}, share of ones: 100.0% of 1 rows" in section.html
+        assert f"{MISSING}, share of ones: 100.0% of 1 row" in section.html
         assert section.html.count("<circle") == 2
 
 
@@ -101,7 +101,7 @@ class TestDrift:
         unknown = ("age", None, None, "the window has 0 values, 100 are needed")
         section = drift(("distance_km", 0.9, True, None), ("carrier", 0.01, False, None), unknown)
         assert section.title == "Drift: 1 Feb 2013 to 28 Feb 2013 against 4 Jan 2013 to 31 Jan 2013"
-        assert "1 of 2 features lie 0.25 nats or more apart" in words(section)
+        assert "1 of 2 features lies 0.25 nats or more apart" in words(section)
         assert "Not compared: age: the window has 0 values, 100 are needed." in words(section)
         assert section.html.count('class="drifted"') == 1
 

@@ -44,7 +44,7 @@ LEAK, HOLE = pl.col(LABEL) + 0.01 * pl.col("hour"), pl.when(pl.col(LABEL) == 0).
         pytest.param(everywhere(**{LABEL: pl.lit(0.0)}), POLICY, "train_labels: the label takes the values [0.0]", id="one class"),
         pytest.param(with_part("holdout", lambda rows: rows.filter(pl.col(LABEL) == 1)), POLICY, "holdout_labels", id="one class in the holdout"),
         pytest.param(everywhere(**{LABEL: pl.col("hour")}), POLICY, "it must take 0.0 and 1.0", id="a label of many values"),
-        pytest.param(with_part("holdout", lambda rows: rows.vstack(SPLITS.train.head(1))), POLICY, "overlap: 1 rows occur more than once", id="seen"),
+        pytest.param(with_part("holdout", lambda rows: rows.vstack(SPLITS.train.head(1))), POLICY, "overlap: 1 row occurs more than once", id="seen"),
         pytest.param(with_part("train", lambda rows: rows.vstack(rows.head(2))), POLICY, "overlap: 2 rows occur more", id="twice in one part"),
         pytest.param(
             with_part("train", lambda rows: rows.with_columns(KNOWN_LATE.alias(LABEL_KNOWN_AT))),

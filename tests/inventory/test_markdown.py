@@ -1,11 +1,9 @@
 """The catalog as Markdown: whole, about no lake, and safe from what texts hold."""
 
-from datetime import timedelta
-
 import pytest
 
 from headrace import use_case as use_cases
-from headrace.inventory.markdown import describe_allowed, escape, format_span, render_features, render_table, render_tables
+from headrace.inventory.markdown import describe_allowed, escape, render_features, render_table, render_tables
 from headrace.lake.contracts import Column
 
 CASE = use_cases.load("flight_delay")
@@ -57,11 +55,3 @@ def test_text_neither_ends_its_cell_nor_becomes_markup():
 )
 def test_what_a_column_may_hold_is_said_in_short(changes, told):
     assert describe_allowed(column(**changes)) == told
-
-
-@pytest.mark.parametrize(
-    ("span", "told"),
-    [(timedelta(days=7), "7 days"), (timedelta(hours=1), "1 hour"), (timedelta(minutes=30), "30 minutes"), (timedelta(), "under a minute")],
-)
-def test_a_span_is_told_in_its_largest_unit(span, told):
-    assert format_span(span) == told

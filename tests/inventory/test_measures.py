@@ -12,6 +12,7 @@ from headrace.inventory.reading import read_catalog
 from headrace.lake import tables
 from headrace.lake.catalog import look_at
 from headrace.lake.contracts import load_contract
+from headrace.lake.runs import TABLE
 from headrace.settings import load_settings
 from tests.console.year import CASE, UTC_MICROSECONDS, at, write_outcomes, write_runs
 
@@ -64,8 +65,28 @@ def test_rejected_rows_do_not_grow_stale(lake):
 
 def test_a_replay_is_judged_by_the_time_it_has_reached(lake):
     assert read_judged_at(lake, "flight_delay") == at(7)
-    assert read_judged_at(lake, None) == at(7)
     assert read_judged_at(lake, "other") is None
+
+
+def test_what_several_use_cases_write_to_is_judged_by_the_clock_of_none(lake):
+    write_later_run(lake)
+    assert read_judged_at(lake, "flight_delay") == at(7)
+    assert read_judged_at(lake, None) is None
+    catalog = read_catalog(lake, [CASE])
+    assert catalog.clocks == {"flight_delay": at(7)}
+    shared = catalog.states["metrics.pipeline_runs"]
+    assert shared.newest_at is not None
+    assert shared.newest_at > at(9), "what was recorded after the instant that a replay has reached counts too"
+    assert (shared.age, shared.is_stale) == (None, False)
+    assert catalog.states[OUTCOMES].age == timedelta(hours=18)
+
+
+def write_later_run(settings):
+    """A run of another use case, whose replay has reached September."""
+    times = {name: at(9) for name in ("as_of", "started_at", "finished_at")}
+    run = {"use_case": "other", "flow": "refine", "slice_name": "9", "status": "passed", "reason": "because", "prefect_run_id": ""}
+    rows = pl.DataFrame([run | times | {"duration_s": 0.0, "rows_read": 0, "rows_written": 0}], schema=load_contract(TABLE).schema)
+    tables.append(settings, TABLE, rows, batch_id="test/other/9/1")
 
 
 def test_the_clock_of_the_environment_that_is_looked_at_decides(lake):

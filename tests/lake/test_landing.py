@@ -105,7 +105,7 @@ def test_bytes_come_in_parquet_and_are_no_text_of_a_csv(tmp_path):
         ("stock.csv", b"", r"is empty \(0 bytes\); expected sku, stock"),
         ("stock.parquet", b"", r"is empty \(0 bytes\)"),
         ("stock.csv", b"sku\na\n", r"stock is missing; expected sku, stock"),
-        ("stock.csv", b"sku,stock,colour\na,8,red\n", r"1 columns are not promised: colour"),
+        ("stock.csv", b"sku,stock,colour\na,8,red\n", r"1 column not promised: colour"),
         ("stock.csv", b"sku,stock,stock\na,8,8\n", r"not promised: stock_duplicated_0"),
         ("stock.csv", b"sku,stock\n\xe9,8\n", r"is not UTF-8 text \(byte 10\)"),
         ("stock.csv", "sku,stock\na,8\n".encode("utf-16"), r"is not UTF-8 text"),

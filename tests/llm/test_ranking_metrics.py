@@ -26,12 +26,12 @@ def measure(ranked: pl.DataFrame, truth: pl.DataFrame = TRUTH) -> dict[tuple[str
 
 def test_figures_are_those_computed_by_hand():
     found = measure(rank(a="s9 s1 s8", b="s3 s9 s8 s2"))
-    assert found["a", "recall_at_1"] == 0
-    assert found["a", "recall_at_3"] == 1
+    assert found["a", "recall_at_1_fraction"] == 0
+    assert found["a", "recall_at_3_fraction"] == 1
     assert found["a", RECIPROCAL_RANK] == 0.5
     assert found["a", "ndcg_at_3"] == pytest.approx(1 / math.log2(3))
-    assert found["b", "recall_at_1"] == 0.5
-    assert found["b", "recall_at_3"] == 0.5
+    assert found["b", "recall_at_1_fraction"] == 0.5
+    assert found["b", "recall_at_3_fraction"] == 0.5
     assert found["b", RECIPROCAL_RANK] == 1
     assert found["b", "ndcg_at_3"] == pytest.approx(1 / (1 + 1 / math.log2(3)))
 
@@ -39,7 +39,7 @@ def test_figures_are_those_computed_by_hand():
 def test_a_question_for_which_nothing_was_found_counts_as_nothing():
     found = measure(rank(b="s2 s3"))
     assert {value for (question, _), value in found.items() if question == "a"} == {0.0}
-    assert {value for (question, metric), value in found.items() if question == "b" and metric != "recall_at_1"} == {1.0}
+    assert {value for (question, metric), value in found.items() if question == "b" and metric != "recall_at_1_fraction"} == {1.0}
 
 
 def test_a_question_without_a_truth_is_not_measured():

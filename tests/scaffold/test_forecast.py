@@ -125,7 +125,7 @@ def test_hours_are_forecast_too(tmp_path):
     ("rows", "asked", "sentence"),
     [
         (sales(), {"key": "none"}, "KIND=forecast needs TIME.*and KEY"),
-        (pl.concat([sales(), sales().head(3)]), {}, "KEY=shop and TIME=day repeat together in 3 rows"),
+        (pl.concat([sales(), sales().head(3)]), {}, "KEY=shop and TIME=day repeat together in 3 rows of 603.*add such rows up in the export"),
         (sales(step=timedelta(days=3)), {}, "TIME=day goes in steps of 3 days, 0:00:00, KIND=forecast knows one value per day or per hour"),
         (sales().with_columns(pl.lit("much").alias("sales")), {}, "LABEL=sales has one value only"),
     ],

@@ -18,6 +18,10 @@ def plan(tmp_path, rows=None, **asked):
     return build_plan(Question(source=source, **(ASKED | asked)), read_table(source))
 
 
+def households(*, people):
+    return customers().with_columns(household=pl.int_range(pl.len()) // people)
+
+
 def stars(*, distinct):
     return customers().with_columns(stars=(pl.int_range(pl.len()) * 7 + pl.col("visits")) % distinct)
 
@@ -61,6 +65,12 @@ def test_the_values_of_the_label_say_which_kind_of_question_it_is(tmp_path, aske
         ),
         (customers(), {"group": "plan"}, "GROUP=plan is for tables without time"),
         (customers(), {"time": "none", "group": "nothing"}, "GROUP=nothing is no column of the table"),
+        (customers(), {"time": "none", "group": "plan"}, "GROUP=plan has 3 different values, at least 20 are needed.*name a column of more values"),
+        (
+            households(people=4).with_columns(household=pl.when(pl.int_range(pl.len()) < 1_100).then(0).otherwise("household")),
+            {"time": "none", "group": "household"},
+            "GROUP=household has one value in 55% of the rows, at most 50% may stay together.*or leave GROUP out",
+        ),
         (customers().with_columns(row_id=1), {"key": "none"}, "the table has a column row_id, which would be made here"),
     ],
 )
@@ -92,20 +102,38 @@ def test_without_time_every_split_is_a_random_one_and_says_so(tmp_path):
     assert rows[PLACED_AT].n_unique() == 100
     assert rows[PLACED_AT].value_counts()["count"].to_list() == [ROWS // 100] * 100
     assert rows.select(pl.corr(pl.int_range(pl.len()), pl.col(PLACED_AT).cast(pl.Int64))).item() == pytest.approx(0, abs=0.1)
-    assert any("every split is a random one" in check for check in made.checks)
+    assert any("every split is a random one" in check and "name what they share: GROUP=" in check for check in made.checks)
     assert "beside the row's own time" in made.roles.left_out["signed_up_at"]
     files = render_files(made)
-    assert "# The table has no time" in next(text for path, text in files.items() if path.name == "__init__.py")
+    module = next(text for path, text in files.items() if path.name == "__init__.py")
+    assert "# The table has no time" in module
+    assert "    has_made_up_days=True,\n)" in module
+    said = [path.name.partition(".")[0] for path, text in files.items() if path.suffix == ".yaml" and "days are made up" in text]
+    assert sorted(said) == ["bronze", "gold", "inference", "silver"]
+    assert all("Made up: day on which the row lies" in text for path, text in files.items() if path.name.startswith(("bronze", "silver")))
     again = plan(tmp_path, time="none", key="Customer ID").table.rows
     assert again.equals(rows)
 
 
 def test_rows_of_one_group_are_on_one_side_of_every_split(tmp_path):
-    rows = customers().with_columns(household=pl.int_range(pl.len()) // 4)
-    made = plan(tmp_path, rows, time="none", group="household")
+    made = plan(tmp_path, households(people=4), time="none", group="household")
     placed = made.table.rows.group_by("household").agg(pl.col(PLACED_AT).n_unique())
     assert placed[PLACED_AT].max() == 1
     assert "stay together" in made.roles.left_out["household"]
+    assert not any("GROUP=" in check for check in made.checks)
+
+
+def test_that_few_groups_judge_is_said(tmp_path):
+    made = plan(tmp_path, households(people=50), time="none", group="household")
+    assert "GROUP=household has 40 values only, of which about 4 judge a model: take its verdicts with care." in made.checks
+
+
+def test_a_files_own_placed_at_is_no_made_up_day(tmp_path):
+    made = plan(tmp_path, customers().rename({"signed_up_at": "placed_at", "Customer ID": "row_id"}), time=PLACED_AT, key=ROW_ID)
+    assert made.table.made == ()
+    assert any("taken to be known at placed_at" in check for check in made.checks)
+    files = render_files(made)
+    assert not [path for path, text in files.items() if "made up" in text.lower() or "made_up" in text or "made here" in text.lower()]
 
 
 def test_without_a_key_rows_are_numbered(tmp_path):

@@ -14,6 +14,7 @@ from headrace.lake.contracts import read_contract
 from headrace.scaffold.__main__ import main
 from headrace.scaffold.plan import Question, build_plan
 from headrace.scaffold.reading import read_table
+from headrace.scaffold.render import render_files
 from headrace.scaffold.windows import choose_windows
 from headrace.settings import ROOT
 from tests.scaffold.tables import ROWS, customers, write_csv
@@ -168,7 +169,11 @@ LUMPS = pl.when(pl.int_range(pl.len()) < 700).then(pl.date(2015, 1, 1) + pl.dura
         (lambda rows: rows.with_columns(year=pl.lit(2024)), {"time": "year"}, "TIME=year holds years"),
         (lambda rows: rows.with_columns(year=LUMPS), {"time": "year"}, "leave 700 rows to train on .*, 0 to tune on .* or say TIME=none"),
         (lambda rows: rows, {"time": "left_on"}, "left_on is empty in"),
-        (lambda rows: rows, {"key": "plan"}, "KEY=plan repeats in .* columns without a repeated value: customer_id"),
+        (
+            lambda rows: rows,
+            {"key": "plan"},
+            "KEY=plan repeats in 1,997 of 2,000 rows: it has 3 different values.* columns without a repeated value: customer_id.*say KEY=none",
+        ),
         (lambda rows: rows, {"key": "price_eur"}, "a key is text or a whole number"),
         (lambda rows: rows, {"key": "churned"}, "one was named twice"),
         (lambda rows: rows, {"name": "../churn"}, "is not lower case letters"),
@@ -197,11 +202,39 @@ def test_a_few_odd_rows_are_said_and_do_not_stop_it(tmp_path):
     repeated = pl.concat([odd, odd.tail(2)])
     found = plan(tmp_path, repeated)
     assert found.table.rows.height == ROWS - 3 + 2
-    assert "3 rows without signed_up_at are left out" in " ".join(found.checks)
-    assert "customer_id repeats in 2 rows" in " ".join(found.checks)
+    said = " ".join(found.checks)
+    assert "Left out: 3 rows without signed_up_at" in said
+    assert "customer_id repeats: 2 rows of 1,999 have the customer_id of another row. The newest by signed_up_at counts" in said
 
 
-def test_the_rule_of_thumb_takes_no_number_that_runs_with_time(tmp_path, made):
+def test_flags_counts_and_shares_have_their_unit_and_range(tmp_path):
+    number = pl.int_range(pl.len())
+    rows = customers().with_columns(has_app=number % 2, children_count=number % 2, paid_rate=(number % 10) / 10, points=number % 7)
+    contracts = {path.name.split(".")[0]: text for path, text in render_files(plan(tmp_path, rows)).items() if path.suffix == ".yaml"}
+    for promised in (
+        'has_app: {type: int64, nullable: false, unit: "flag", range: [0, 1]',
+        'children_count: {type: int64, nullable: false, unit: "count", range: [0, 2]',
+        'paid_rate: {type: float64, nullable: false, unit: "fraction", range: [0, 1]',
+        'points: {type: int64, nullable: false, unit: "to review", range: [0, 9]',
+    ):
+        assert promised in contracts["silver"]
+    assert 'has_app: {type: float64, nullable: false, unit: "flag", range: [0, 1]' in contracts["gold"]
+    assert 'is_member: {type: float64, nullable: false, unit: "flag", range: [0, 1]' in contracts["gold"]
+
+
+def test_what_stands_in_for_an_answer_is_to_be_checked_on_the_screen_and_in_the_files(tmp_path):
+    made = plan(tmp_path, customers().with_columns(has_app=pl.int_range(pl.len()) % 2))
+    said = "\n".join(made.checks)
+    assert "gold*.yaml: visits.\n" in said, "neither flags nor what its name tells the unit of"
+    assert "retention_days is 1825 (five years) in every contract" in said
+    assert "subject_key to check, in every contract: customer_id is taken to identify a person" in said
+    contracts = [text for path, text in render_files(made).items() if path.suffix == ".yaml"]
+    assert all("\nretention_days: 1825  # to review" in text and "  # to review: the column that identifies a person\n" in text for text in contracts)
+    nobody = plan(tmp_path, customers().rename({"Customer ID": "order_no"}).drop("email"), key="order_no")
+    assert any("it is null, so no row is taken to be about a person" in check for check in nobody.checks)
+
+
+def test_the_business_rule_takes_no_number_that_runs_with_time(tmp_path, made):
     assert dict(made.baseline) == {"plan": None, "visits": 1.0}
     rows = customers().with_columns(serial=pl.int_range(pl.len()) // 10)
     assert "serial" not in plan(tmp_path, rows.drop("visits", "price_eur", "born_on")).baseline

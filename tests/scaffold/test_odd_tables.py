@@ -100,7 +100,7 @@ def test_a_label_of_one_and_zero_is_about_one_even_where_one_is_common(tmp_path,
     [
         ({"signed_up_at": pl.lit(datetime(2024, 1, 1, tzinfo=UTC))}, {}, "1 different instants, which leave 0 rows to train on"),
         ({"signed_up_at": pl.lit(datetime(2024, 1, 1, tzinfo=UTC)) + pl.duration(seconds=NUMBER)}, {}, "lie further apart"),
-        ({"signed_up_at": pl.when(NUMBER == 3).then(date(9999, 12, 31)).otherwise(date(2024, 1, 1))}, {}, "after 2200 in 1 rows"),
+        ({"signed_up_at": pl.when(NUMBER == 3).then(date(9999, 12, 31)).otherwise(date(2024, 1, 1))}, {}, "after 2200 in 1 row;"),
         ({"churned": NUMBER == 5}, {}, "one value only in the"),
         ({"churned": pl.when(NUMBER % 2 == 0).then(date(2024, 1, 1)).otherwise(date(2024, 1, 2))}, {}, "churned is Date"),
         ({"churned": pl.when(NUMBER % 2 == 0).then(pl.lit("x" * 31)).otherwise(pl.lit("y"))}, {}, "more than 30 letters"),

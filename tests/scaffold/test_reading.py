@@ -56,14 +56,31 @@ def test_dates_are_the_same_days_in_every_format(tmp_path):
 def test_a_date_that_reads_two_ways_is_said(tmp_path):
     table = read_column(tmp_path, "05/06/2024", "07/08/2024")
     assert table.rows["x"].to_list() == [date(2024, 6, 5), date(2024, 8, 7)]
-    assert "day first was taken" in " ".join(table.notes)
+    (note,) = table.notes
+    assert note.startswith("`x` was read day first, so 04/05/2026 is 4 May: every value can be read day first and month first.")
+    assert note.endswith("If that is wrong, write dates as 2026-05-04.")
     assert not read_column(tmp_path, "31/05/2024", "07/08/2024").notes
+
+
+@pytest.mark.parametrize(
+    ("values", "read", "why"),
+    [
+        (("05/31/2024", "07/08/2024"), "month first, so 05/04/2026 is 4 May", "some values can be read so only"),
+        (("05-31-2024 10:00", "07-08-2024 11:00"), "month first, so 05-04-2026 is 4 May", "some values can be read so only"),
+        (("05.06.2024", "07.08.2024"), "day first, so 04.05.2026 is 4 May", "every value can be read day first and month first"),
+        (("05-06-2024 10:00", "07-08-2024 11:00"), "day first, so 04-05-2026 is 4 May", "every value can be read day first and month first"),
+    ],
+)
+def test_the_order_of_day_and_month_that_was_taken_is_said(tmp_path, values, read, why):
+    table = read_column(tmp_path, *values)
+    assert table.rows["x"].dt.month().to_list() == ([5, 7] if read.startswith("month") else [6, 8])
+    assert f"`x` was read {read}: {why}" in table.notes[0]
 
 
 def test_nearly_all_numbers_stay_text_and_the_odd_row_is_named(tmp_path):
     table = read_column(tmp_path, *range(50), "unknown")
     assert table.rows.schema["x"] == pl.String
-    assert "1 of 51 values are no numbers (the first in row 51)" in " ".join(table.notes)
+    assert "1 of 51 values cannot be read as a number (the first in row 51)" in " ".join(table.notes)
     assert "unknown" not in " ".join(table.notes)
 
 
@@ -137,7 +154,7 @@ def test_a_date_beyond_all_years_is_missing_and_said(tmp_path, kind):
     pl.DataFrame({"x": far}).write_parquet(tmp_path / "a.parquet")
     table = read_table(tmp_path / "a.parquet")
     assert table.rows["x"].is_null().to_list() == [True, False]
-    assert "no year from 1 to 9999 in 1 rows" in " ".join(table.notes)
+    assert "no year from 1 to 9999 in 1 row;" in " ".join(table.notes)
 
 
 def test_lines_and_names_are_read_as_they_were_meant(tmp_path):
@@ -163,6 +180,23 @@ def test_a_path_that_no_file_can_have_is_a_sentence(tmp_path):
 def test_a_path_that_is_not_there_is_a_sentence(tmp_path):
     with pytest.raises(SourceError, match="neither a file nor a Delta table"):
         read_table(tmp_path / "nothing.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("orders.csv,customers.csv", "names 2 files"),
+        ("orders.csv customers.parquet", "names 2 files"),
+        ("*.csv", "names several files"),
+        ("", "is a folder of 2 files"),
+    ],
+)
+def test_several_files_are_a_sentence_that_says_what_to_do(tmp_path, name, says):
+    for stem in ("orders", "customers"):
+        write_csv(tmp_path, customers(9)).rename(tmp_path / f"{stem}.csv")
+    way_out = "put them into one file, or type the command once per file.*join the others in time by hand, see docs/add-a-use-case.md, A second table"
+    with pytest.raises(SourceError, match=f"{says}, and a use case is made from one table.*{way_out}"):
+        read_table(tmp_path / name)
 
 
 def test_a_column_of_lists_is_a_sentence(tmp_path):

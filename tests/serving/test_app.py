@@ -16,12 +16,13 @@ import pytest
 from headrace.features.materialize import feature_hashes
 from headrace.features.online import OnlineStore, build_request_features
 from headrace.lake import tables
+from headrace.models.kinds import load_kind
 from headrace.models.scorer import load_scorer
-from headrace.serving.app import MAX_BODY_BYTES, create_app
+from headrace.serving.app import MAX_BODY_BYTES, build_reply, create_app
 from headrace.serving.request_rows import requests_table
 from headrace.serving.server import Pace
 from headrace.use_case import UseCase
-from tests.serving.tiny import FEATURES, NOON, PURCHASE, TINY, FileRegistry, publish_returns, tiny_settings, write_model
+from tests.serving.tiny import FEATURES, NOON, OUTCOMES, PURCHASE, TINY, FileRegistry, publish_returns, tiny_settings, write_model
 
 QUICK = Pace(poll_seconds=0.02, drain_seconds=0.05, segment_seconds=60.0, first_look_seconds=5.0)
 ASKED_AT = NOON.replace(minute=30)
@@ -33,7 +34,7 @@ class World:
     def __init__(self, home: Path) -> None:
         self.home, self.settings, self.registry = home, tiny_settings(home), FileRegistry(home / "champion.json")
 
-    def promote(self, version: int, **model: int) -> None:
+    def promote(self, version: int, **model: Any) -> None:
         self.registry.promote(version, write_model(self.home / f"model-{version}", **{"seed": version, **model}))
 
     def stored(self) -> pl.DataFrame:
@@ -105,6 +106,20 @@ def test_a_reply_is_in_the_table_after_shutdown_with_all_that_led_to_it(world: W
     assert stored["requested_at"].to_list() == [ASKED_AT] * 2
     assert json.loads(stored["request"][0]) == {**PURCHASE, "sold_at": "2013-07-01T12:30:00+00:00"}
     assert json.loads(stored["features"][1]) == {"shop": "south", "amount_eur": 60.0, "hour": 12.0, "shop_return_fraction": 1.0}
+
+
+def test_of_classes_a_reply_carries_an_object_and_the_table_its_text(world: World) -> None:
+    world.promote(2, kind="multiclass")
+    case = replace(TINY, kind="multiclass")
+    first, again = ask(world, *[{"json": rows(), "headers": {"X-Request-ID": "one"}}] * 2, case=case)
+    (told,) = first.json()["predictions"]
+    assert set(told["class_probabilities"]) == set(OUTCOMES)
+    assert sum(told["class_probabilities"].values()) == pytest.approx(1)
+    assert told["class_probabilities"][told["predicted_class"]] == told["probability_fraction"]
+    assert again.json() == first.json()
+    assert [json.loads(text) for text in world.stored()["class_probabilities"]] == [told["class_probabilities"]]
+    schema = build_reply(load_kind("multiclass")).model_json_schema()["$defs"]["Prediction"]["properties"]["class_probabilities"]
+    assert (schema["type"], schema["additionalProperties"]) == ("object", {"type": "number"})
 
 
 def test_ids_that_the_server_makes_differ_and_sort_by_arrival(world: World) -> None:
@@ -310,5 +325,13 @@ def test_openapi_describes_the_rows_that_are_asked_for(page: Callable[[str], Any
     assert described["openapi"] == "3.0.3"
     # OpenAPI 3.0 has no null type; a page of its time shows such a schema as empty.
     assert '"null"' not in json.dumps(described)
-    body = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert body["properties"]["rows"]["items"]["required"] == ["shop", "amount_eur", "item_count", "sold_at"]
+    body = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    assert body["schema"]["properties"]["rows"]["items"]["required"] == ["shop", "amount_eur", "item_count", "sold_at"]
+
+
+def test_the_example_of_the_docs_page_is_answered(world: World, page: Callable[[str], Any]) -> None:
+    described = asyncio.run(page("/openapi.json")).json()
+    example = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    (response,) = ask(world, {"json": example})
+    assert response.status_code == 200
+    assert len(response.json()["predictions"]) == 1

@@ -6,7 +6,9 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from headrace import use_case as use_cases
 from headrace.errors import UseCaseError
+from headrace.lake.contracts import Column, load_contract
 from headrace.serving.request_model import MAX_ROWS, RequestModel
 from tests.serving.tiny import FEATURES
 
@@ -28,6 +30,37 @@ def test_rows_have_the_declared_types_and_utc_instants() -> None:
     frame = read(ROW)
     assert frame.schema == pl.Schema(FEATURES.request_columns)
     assert frame["sold_at"].to_list() == [datetime(2013, 7, 1, 12, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("name", use_cases.names())
+def test_the_example_of_a_use_case_is_a_body_of_it(name: str) -> None:
+    case = use_cases.load(name)
+    model = RequestModel(case.features.request_columns)
+    example = model.build_example([load_contract(case.table("silver", noun)) for noun in case.features.spine_inputs])
+    assert model.read(json.dumps(example).encode()).height == 1
+
+
+def test_an_example_has_what_contracts_allow_and_nothing_of_a_person() -> None:
+    columns = {
+        "shop": {"type": "string", "allowed": ["north", "south"]},
+        "amount_eur": {"type": "float64", "range": [0, 50]},
+        "item_count": {"type": "int64", "range": [0, 9]},
+        "nickname": {"type": "string", "allowed": ["ada"], "pii": "direct"},
+        "customer": {"type": "string", "allowed": ["c1"]},
+    }
+    promised = {name: {"description": "x", "nullable": True} | column for name, column in columns.items()}
+    contract = load_contract("silver.flight_delay_weather").model_copy(
+        update={"columns": {name: Column.model_validate(column) for name, column in promised.items()}, "subject_key": "customer"}
+    )
+    asked = FEATURES.request_columns | {"nickname": pl.String(), "customer": pl.String(), "is_member": pl.Boolean(), "day": pl.Date()}
+    example = RequestModel(asked).build_example([contract])
+    assert example == {
+        "rows": [
+            {"shop": "north", "amount_eur": 25.0, "item_count": 4, "sold_at": "2026-05-31T10:00:00Z"}
+            | {"nickname": "a", "customer": "a", "is_member": True, "day": "2026-05-31"}
+        ]
+    }
+    assert RequestModel(asked).read(json.dumps(example).encode()).height == 1
 
 
 def test_a_whole_number_is_a_float_but_a_float_is_no_whole_number() -> None:

@@ -23,6 +23,10 @@ from headrace.use_case import Label, Replay, UseCase
 NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
 SHOPS = ("north", "south")
 
+# Of the same use case as one of two classes.
+OUTCOMES = ("kept", "returned")
+CALIBRATIONS = {"binary": {"method": "platt", "slope": 1.0, "intercept": 0.0}, "multiclass": {"method": "temperature", "temperature": 1.0}}
+
 
 def tiny_settings(home: Path) -> Settings:
     return load_settings("dev", home=home, variables={})
@@ -84,7 +88,7 @@ TINY = UseCase(
 )
 
 
-def write_model(folder: Path, *, seed: int, features_version: int = 1) -> Path:
+def write_model(folder: Path, *, seed: int, features_version: int = 1, kind: str = "binary") -> Path:
     """A candidate's folder with a real LightGBM model, fitted on random rows; another seed gives another model."""
     folder.mkdir(parents=True)
     generator = np.random.default_rng(seed)
@@ -92,19 +96,20 @@ def write_model(folder: Path, *, seed: int, features_version: int = 1) -> Path:
     matrix = np.column_stack([shops, generator.uniform(1, 100, 400), hours, generator.uniform(0, 1, 400)])
     labels = (matrix[:, 1] * matrix[:, 3] + generator.normal(0, 10, 400) > 25).astype(float)
     data = lightgbm.Dataset(matrix, label=labels, feature_name=list(FEATURES.names), categorical_feature=["shop"])
-    booster = lightgbm.train({"objective": "binary", "num_threads": 1, "verbosity": -1, "seed": seed}, data, num_boost_round=10)
+    task = {"objective": "binary"} if kind == "binary" else {"objective": "multiclass", "num_class": len(OUTCOMES)}
+    booster = lightgbm.train({**task, "num_threads": 1, "verbosity": -1, "seed": seed}, data, num_boost_round=10)
     (folder / MODEL).write_text(booster.model_to_string(), encoding="utf-8")
-    write_candidate(folder, _candidate(seed, features_version))
+    write_candidate(folder, _candidate(seed, features_version, kind))
     return folder
 
 
-def _candidate(seed: int, features_version: int) -> Candidate:
+def _candidate(seed: int, features_version: int, kind: str) -> Candidate:
     instants = dict.fromkeys(("as_of", "train_start", "train_end", "validation_start", "validation_end", "holdout_start", "holdout_end"), NOON)
     return Candidate(
-        use_case="tiny", kind="binary", outcomes=(), label="is_returned",
+        use_case="tiny", kind=kind, outcomes=() if kind == "binary" else OUTCOMES, label="is_returned",
         features_version=features_version, features=FEATURES.names, categories={"shop": SHOPS},
         learns_change=False,
-        calibration={"method": "platt", "slope": 1.0, "intercept": 0.0}, params={}, best_round=10, seed=seed, provenance={}, **instants,
+        calibration=CALIBRATIONS[kind], params={}, best_round=10, seed=seed, provenance={}, **instants,
     )  # fmt: skip
 
 

@@ -23,12 +23,14 @@ class Column:
         unit: Its unit; None where it has none.
         range: Least and greatest value; None where there is no bound.
         description: What it says.
+        is_json: Whether its text is a JSON object of numbers: tables keep the text, a reply carries the object.
     """
 
     type: Literal["float64", "string"]
     unit: str | None = None
     range: tuple[float, float] | None = None
     description: str
+    is_json: bool = False
 
     @property
     def dtype(self) -> pl.DataType:

@@ -55,7 +55,7 @@ class Multiclass:
     columns: Mapping[str, Column] = {
         CLASS: Column(type="string", description="The most probable class."),
         PROBABILITY: Column(type="float64", unit="fraction", range=(0, 1), description="Calibrated probability of that class, 0 to 1."),
-        PROBABILITIES: Column(type="string", description="Calibrated probability of each class, as JSON."),
+        PROBABILITIES: Column(type="string", is_json=True, description="Calibrated probability of each class, as a JSON object."),
     }
     objectives: frozenset[str] = frozenset()
     rule_carries = False

@@ -1,0 +1,53 @@
+"""The questions that an assistant is judged on: one version of a Delta table, as it was known at an instant."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from headrace.lake import tables
+from headrace.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSet:
+    """Questions whose answers are known, or known not to be there.
+
+    Attributes:
+        table: Where they are kept.
+        version: Version of that table that was read; 0 where nothing was written to it yet.
+        rows: `question_id`, `question`, `answer_section_id` (null: no section answers it). Grain: one row per question that can be judged.
+        unjudged_count: Questions of which nobody has said whether a section answers them.
+    """
+
+    table: str
+    version: int
+    rows: pl.DataFrame
+    unjudged_count: int
+
+    @property
+    def truth(self) -> pl.DataFrame:
+        """`question_id`, `section_id`: the sections that answer."""
+        return self.rows.drop_nulls("answer_section_id").select("question_id", pl.col("answer_section_id").alias("section_id"))
+
+    @property
+    def unanswerable(self) -> list[str]:
+        """`question_id` of the questions that no section answers."""
+        return self.rows.filter(pl.col("answer_section_id").is_null())["question_id"].to_list()
+
+
+def read_evaluation_set(settings: Settings, table: str, *, as_of: datetime) -> EvaluationSet:
+    """Read the questions that were known at an instant, in the order of their ids.
+
+    Args:
+        settings: The environment.
+        table: A table with `question_id`, `question`, `answer_section_id`, `is_answerable` and `known_at`.
+        as_of: Instant (UTC) whose knowledge counts.
+    """
+    version = tables.read_version(settings, table)
+    known = tables.read(settings, table, version=version).filter(pl.col("known_at") <= as_of)
+    rows = known.select("question_id", "question", "answer_section_id", "is_answerable").sort("question_id").collect()
+    # Answerable without a section, or nothing said at all: such a question can neither be found nor missed.
+    is_judged = pl.col("is_answerable").is_not_null() & (pl.col("is_answerable") == pl.col("answer_section_id").is_not_null())
+    judged = rows.filter(is_judged)
+    return EvaluationSet(table=table, version=version or 0, rows=judged.drop("is_answerable"), unjudged_count=rows.height - judged.height)
