@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # Values reach the commands below through the environment, never as text of a command, so nothing in them can be run.
-VALUES := ENV OF USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS EVIDENCE NAME FROM TO LABEL TIME KEY KIND GROUP TABLES
+VALUES := ENV OF USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS EVIDENCE NAME FROM TO LABEL TIME KEY KIND GROUP TABLES DOCS
 $(foreach name,$(VALUES) HEADRACE_ENV HEADRACE_HOME,$(if $(findstring $$,$(value $(name))),$(error $(name) holds a dollar sign, which make would expand; write it without)))
 
 # They count on make's command line only: a shell may have an ENV, a PORT or a VERSION of its own that means something else.
@@ -21,6 +21,10 @@ override TESTS := $(or $(TESTS),tests)
 export $(filter-out ENV,$(VALUES))
 unexport ENV
 export HEADRACE_ENV := $(ENV)
+# A folder below this one may be named as it is; settings want the whole path.
+ifneq ($(DOCS),)
+export HEADRACE_DOCUMENTS_ROOT := $(if $(filter /%,$(DOCS)),$(DOCS),$(CURDIR)/$(DOCS))
+endif
 
 # Without cached bytecode every process pays seconds for its imports.
 unexport PYTHONDONTWRITEBYTECODE

@@ -117,6 +117,14 @@ class Settings(BaseModel):
         description="Absolute folder of the models, tokenizers and reference corpora that `model_hub` lists, fetched once for all environments. "
         "Null: `models` under `home`.",
     )
+    documents_root: Path | None = Field(
+        default=None,
+        description="Absolute folder of documents that an assistant answers questions about, in place of those that its use case names; `DOCS=` of "
+        "a verb sets it. Null: the use case's own.",
+    )
+    documents_licence: str | None = Field(
+        default=None, description="SPDX id of the licence of the documents in `documents_root`. Null: not declared, which the quality page counts."
+    )
     subset: bool = Field(description="Whether the use case runs on the slice of its data, and with the bars, that it declares as its subset.")
     approval_expires_hours: float = Field(gt=0, description="Time after which an approval that promoted nothing counts no more.")
     notify_uri: str | None = Field(
@@ -152,7 +160,7 @@ class Settings(BaseModel):
         check_models(value)
         return value
 
-    @field_validator("landing_root", "models_root")
+    @field_validator("landing_root", "models_root", "documents_root")
     @classmethod
     def _is_absolute(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_absolute():
