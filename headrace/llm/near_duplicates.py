@@ -38,13 +38,14 @@ def find_duplicates(texts: Sequence[str]) -> list[int | None]:
         Per text the number of the kept text that it repeats; None where it is kept. What is kept never repeats another kept text
         that was found, and nothing points at a text that is not kept.
     """
-    kept: dict[tuple[str, ...], int] = {}
+    kept: dict[str, int] = {}
+    numbers = _Numbers()
     kept_runs: dict[int, NDArray[np.uint64]] = {}
     index = MinHashLSH(num_perm=_PERMUTATIONS, params=_GROUPS)
     found: list[int | None] = []
     for number, text in enumerate(texts):
-        words = tuple(re.findall(r"\w+|[^\w\s]", text.casefold()))
-        same, runs = kept.get(words), _build_runs(words)
+        plain = " ".join(text.casefold().split())
+        same, runs = kept.get(plain), _build_runs(list(map(numbers.__getitem__, re.findall(r"\w+", plain))))
         if same is None and runs.size >= FEWEST_RUNS:
             sketch = _build_sketch(runs)
             same = _find_alike(runs, sorted(int(str(key)) for key in index.query(sketch)), kept_runs)
@@ -52,14 +53,22 @@ def find_duplicates(texts: Sequence[str]) -> list[int | None]:
                 index.insert(number, sketch)
                 kept_runs[number] = runs
         if same is None:
-            kept[words] = number
+            kept[plain] = number
         found.append(same)
     return found
 
 
-def _build_runs(words: Sequence[str]) -> NDArray[np.uint64]:
+class _Numbers(dict[str, int]):
+    """A number for each word, made once: a body of documents has few different words."""
+
+    def __missing__(self, word: str) -> int:
+        self[word] = number = crc32(word.encode("utf-8", "surrogatepass"))
+        return number
+
+
+def _build_runs(words: Sequence[int]) -> NDArray[np.uint64]:
     """A number for each run of words that occurs; 64 bits, so that two runs do not share one by chance."""
-    numbers = np.array([crc32(word.encode("utf-8", "surrogatepass")) for word in words], dtype=np.uint64)
+    numbers = np.array(words, dtype=np.uint64)
     if numbers.size < RUN_LENGTH:
         return np.zeros(0, dtype=np.uint64)
     runs = np.zeros(numbers.size - RUN_LENGTH + 1, dtype=np.uint64)

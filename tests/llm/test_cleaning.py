@@ -5,20 +5,9 @@ from datetime import UTC, datetime
 import polars as pl
 
 from headrace.llm.cleaning import SPLIT_SCHEMA, Cleaner, split_documents
+from tests.llm.words import GERMAN, Words
 
 NOON = datetime(2023, 1, 1, 12, tzinfo=UTC)
-GERMAN = (
-    "Der Mühlgraben führt das Wasser zur Mühle. Er folgt dem Hang, damit das Wasser auf dem Weg dorthin möglichst wenig von seiner Höhe verliert."
-)
-
-
-class Words:
-    """Counts words."""
-
-    version = "words@0123456789ab"
-
-    def count(self, texts):
-        return [len(text.split()) for text in texts]
 
 
 def mask_ada(text):

@@ -3,12 +3,10 @@
 import pytest
 
 from headrace.llm.languages import find_language
+from tests.llm.words import GERMAN
 
 ENGLISH = (
     "The headrace leads the water to the mill. It is dug along the slope, so that the water loses as little of its height as possible on its way."
-)
-GERMAN = (
-    "Der Mühlgraben führt das Wasser zur Mühle. Er folgt dem Hang, damit das Wasser auf dem Weg dorthin möglichst wenig von seiner Höhe verliert."
 )
 FRENCH = (
     "Le bief amène l'eau jusqu'au moulin. Il suit la pente de la colline, afin que l'eau perde aussi peu de hauteur que possible en chemin. "

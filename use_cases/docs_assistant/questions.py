@@ -98,7 +98,10 @@ def read_questions(folder: Path) -> pl.DataFrame:
     Raises:
         SourceError: It has no FAQ.
     """
-    answered = [_describe(section.title, section) for section in _read_faq(folder)]
+    sections = _read_faq(folder)
+    titles = [section.title for section in sections]
+    # What two pages ask ("What is Python?") has two truths, and would be right and wrong at once.
+    answered = [_describe(section.title, section) for section in sections if titles.count(section.title) == 1]
     rows = sorted([*answered, *(_describe(question, None) for question in UNANSWERABLE)], key=lambda row: str(row["question_id"]))
     for number, row in enumerate(rows):
         row["asked_at"] = row["known_at"] = FIRST_ASKED_AT + number * ONE_QUESTION_EVERY
