@@ -201,16 +201,15 @@ class Answer:
 
     def _build_body(self) -> dict[str, Any]:
         request, entry = self._request, self.entry
-        is_remote = isinstance(entry, RemoteModel)
         return chat_wire.build_body(
             model=entry.model,
             messages=request.messages,
             max_tokens=request.max_tokens,
-            max_tokens_field=entry.max_tokens_field if is_remote else "max_tokens",
+            max_tokens_field=entry.max_tokens_field if isinstance(entry, RemoteModel) else "max_tokens",
             temperature=request.temperature,
             stop=request.stop,
             output_schema=request.output_schema,
-            further=entry.request if is_remote else {},
+            further=entry.request,
         )
 
     def _read_in_time(self, response: httpx.Response, *, begin: float) -> Iterator[bytes]:

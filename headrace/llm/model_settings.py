@@ -40,10 +40,22 @@ class ModelEntry(BaseModel):
         default=None, ge=0, description="Price of a million answer tokens in US dollars. Null: unknown, and so is what a call costs."
     )
 
+    request: Mapping[str, Any] = Field(
+        default={},
+        description="Further fields of each request, such as `seed: 1`; null leaves out one that is sent otherwise, such as `temperature`.",
+    )
+
     @property
     def place(self) -> str:
         """Where it runs, for messages."""
         return "on this machine"
+
+    @field_validator("request")
+    @classmethod
+    def _leaves_the_question_alone(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        if taken := sorted(set(value) & set(_RESERVED)):
+            raise ValueError(f"sets {', '.join(taken)}, which the gateway sets itself")
+        return value
 
 
 class LocalModel(ModelEntry):
@@ -78,10 +90,6 @@ class RemoteModel(ModelEntry):
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
         default="max_tokens", description="How the bound of an answer is called there."
     )
-    request: Mapping[str, Any] = Field(
-        default={},
-        description="Further fields of each request, such as `seed: 1`; null leaves out one that is sent otherwise, such as `temperature`.",
-    )
 
     @property
     def place(self) -> str:
@@ -98,13 +106,6 @@ class RemoteModel(ModelEntry):
     def _is_a_reference(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"env:\w+|file:/.+", value):
             raise ValueError("is no secret reference; write env:NAME or file:/path, never the key itself")
-        return value
-
-    @field_validator("request")
-    @classmethod
-    def _leaves_the_question_alone(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        if taken := sorted(set(value) & set(_RESERVED)):
-            raise ValueError(f"sets {', '.join(taken)}, which the gateway sets itself")
         return value
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -62,6 +63,13 @@ def test_an_answer_follows_its_schema(gateway):
     schema = {"type": "object", "properties": {"known": {"enum": ["yes", "no"]}}, "required": ["known"], "additionalProperties": False}
     found = gateway.complete("chat", ASKED, origin=ORIGIN, max_tokens=24, output_schema=schema)
     assert found.text.replace(" ", "").replace("\n", "") in ('{"known":"yes"}', '{"known":"no"}')
+
+
+def test_calls_at_once_wait_for_each_other(gateway):
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(lambda _: gateway.complete("chat", ASKED, origin=ORIGIN, max_tokens=2), range(3)))
+    assert len({completion.text for completion in found}) == 1
+    assert len({completion.call.call_id for completion in found}) == 3
 
 
 def test_a_prompt_beyond_the_context_is_told_from_a_wrong_one(gateway):
