@@ -14,7 +14,7 @@ from headrace.settings import ROOT
 pytestmark = pytest.mark.long
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
-ORDERS, CUSTOMERS = 1_500, 150
+ORDERS, CUSTOMERS = 1_500, 300
 ASKED = {"name": "returns", "label": "is_returned", "time": "ordered_at", "key": "order_id"}
 
 
@@ -42,7 +42,7 @@ def orders(calls: pl.DataFrame) -> pl.DataFrame:
     """Orders come back the more often, the more the customer has called before."""
     generator = np.random.default_rng(6)
     customer = [f"c{number}" for number in generator.integers(0, CUSTOMERS, ORDERS)]
-    ordered_at = [START + timedelta(minutes=340 * number) for number in range(ORDERS)]
+    ordered_at = [START + timedelta(minutes=341 * number) for number in range(ORDERS)]
     counts = np.array([count_before(calls, *pair) for pair in zip(customer, ordered_at, strict=True)])
     return pl.DataFrame(
         {
