@@ -37,8 +37,15 @@ def refine_feed(settings: Settings, case: UseCase, feed: str, *, as_of: datetime
     read_count, written_count = _count_slice(settings, case, feed, as_of=as_of)
     # A pass is told from the tables too; each batch's own figures are in `metrics.data_quality`.
     blocks = [decision for decision in decisions if not decision.passed]
-    verdict = blocks[0] if blocks else passed(GATE, f"{feed}: {written_count} of {format_count(read_count, 'row')} refined")
+    verdict = blocks[0] if blocks else passed(GATE, f"{feed}: {_describe_counts(case, feed, read_count, written_count)}")
     return Step(decision=verdict, rows_read=read_count, rows_written=written_count)
+
+
+def _describe_counts(case: UseCase, feed: str, read_count: int, written_count: int) -> str:
+    """Where refining makes something else of a row, the two counts are of different things."""
+    if feed in case.silver:
+        return f"{format_count(read_count, 'row')} refined to {written_count} {case.silver[feed]}"
+    return f"{written_count} of {format_count(read_count, 'row')} refined"
 
 
 def _count_slice(settings: Settings, case: UseCase, feed: str, *, as_of: datetime) -> tuple[int, int]:

@@ -43,17 +43,23 @@ def build_case(settings) -> Any:
         return table("silver", {"documents": "sections"}.get(feed, feed))
 
     return SimpleNamespace(
-        name="docs_assistant", feeds=FEEDS, table=table, silver_table=silver_table, source=DocumentsAndQuestions().within(settings)
+        name="docs_assistant",
+        feeds=FEEDS,
+        silver={"documents": "sections"},
+        table=table,
+        silver_table=silver_table,
+        source=DocumentsAndQuestions().within(settings),
     )
 
 
 def run(settings, at):
-    case = build_case(settings)
+    case, decisions = build_case(settings), []
     with environments.within(settings):
         for feed in FEEDS:
             append_feed(settings, case, feed, as_of=at)
-            decision = refine_feed(settings, case, feed, as_of=at).decision
-            assert decision.passed, decision.reason
+            decisions.append(refine_feed(settings, case, feed, as_of=at).decision)
+            assert decisions[-1].passed, decisions[-1].reason
+    return [decision.reason for decision in decisions]
 
 
 def write(folder, pages):
@@ -73,7 +79,7 @@ def read(settings, table):
 def test_what_the_contract_refuses_is_in_quarantine_with_its_reason_and_counted(tmp_path):
     write(tmp_path / "docs", PAGES)
     settings = within(tmp_path / "home", tmp_path / "docs")
-    run(settings, NOON)
+    assert run(settings, NOON)[0] == "documents: 9 rows refined to 7 sections"
     rejected = dict(read(settings, f"{SECTIONS}_rejected").select("section_id", "_expectation").iter_rows())
     assert rejected == {
         "guide.md#start": "repeats_no_other_section",
