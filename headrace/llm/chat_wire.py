@@ -18,6 +18,9 @@ from headrace.llm.model_calls import ErrorKind
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_LINE_CHARACTERS = 1024 * 1024
 
+# A count beyond this is none, whatever a server says.
+MAX_TOKENS = 1_000_000_000
+
 _KNOWN_ENDS = ("stop", "length", "content_filter", "tool_calls")
 _MODEL_NAME = re.compile(r"[\w./:@ -]{1,100}")
 
@@ -148,7 +151,7 @@ def _limit(parts: Iterable[bytes]) -> Iterator[bytes]:
 def _parse(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Failure(kind="malformed", message="a part that is no JSON") from None
     if not isinstance(found, dict):
         raise Failure(kind="malformed", message="a part that is no JSON object")
@@ -187,7 +190,7 @@ def _read_usage(found: Any) -> Usage | None:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS
 
 
 def explain_status(http_status: int, body: bytes, *, retry_after: str | None) -> Failure:
@@ -200,7 +203,7 @@ def explain_status(http_status: int, body: bytes, *, retry_after: str | None) ->
     """
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return explain_error(found if isinstance(found, dict) else {}, http_status=http_status, retry_after_s=read_retry_after(retry_after))
 
@@ -210,7 +213,9 @@ def explain_error(found: Mapping[str, Any], *, http_status: int | None, retry_af
     error = found.get("error")
     error = error if isinstance(error, Mapping) else {"message": error}
     code, named = str(error.get("code") or ""), str(error.get("type") or "")
-    said = " ".join(str(error.get("message") or found.get("detail") or "").split())[:200]
+    # A detail that is no sentence may be the request itself, sent back.
+    said = next((text for text in (error.get("message"), found.get("detail")) if isinstance(text, str)), "")
+    said = " ".join(said.split())[:200]
     kind = _find_kind(http_status, f"{code} {named}")
     return Failure(
         kind=kind,
@@ -248,5 +253,5 @@ def read_retry_after(header: str | None) -> float | None:
         return float(header)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -172,7 +172,7 @@ def parse_answer(template: PromptTemplate, text: str) -> Any:
     fenced = _FENCE.fullmatch(text)
     try:
         value = json.loads(fenced[1] if fenced else text, parse_constant=_refuse_constant)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise PromptError(
             f"the answer to prompt {template.name} should be JSON and is none ({len(text)} characters); raise its max_tokens "
             f"({template.max_tokens}) if it was cut, or hand its output_schema to the model"
