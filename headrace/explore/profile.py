@@ -100,6 +100,9 @@ def _describe(values: pl.Series) -> tuple[str, Mapping[str, int]]:
         return _describe_instants(values)
     if values.dtype == pl.Binary:
         return _describe_sizes(values.bin.size()), {}
+    if isinstance(values.dtype, pl.List):
+        lengths = values.list.len()
+        return f"vectors of {lengths.min()} to {lengths.max()} numbers", {}
     return _describe_names(values.cast(pl.String))
 
 

@@ -28,6 +28,7 @@ TYPES: Mapping[str, pl.DataType] = {
     "date": pl.Date(),
     "timestamp": pl.Datetime("us", "UTC"),
     "binary": pl.Binary(),
+    "vector": pl.List(pl.Float32()),
 }
 
 # Columns that the platform adds to every bronze and silver row; contracts do not repeat them.
@@ -52,8 +53,9 @@ class _Strict(BaseModel):
 class Column(_Strict):
     """One column's promise. `allowed` and `range` become row-level expectations, as `nullable: false` does."""
 
-    type: Literal["string", "int64", "float64", "bool", "date", "timestamp", "binary"] = Field(
-        description="Type of its values; a timestamp is an instant in UTC, to the microsecond; binary: bytes as they came, a whole file for example."
+    type: Literal["string", "int64", "float64", "bool", "date", "timestamp", "binary", "vector"] = Field(
+        description="Type of its values; a timestamp is an instant in UTC, to the microsecond; binary: bytes as they came, a whole file for example; "
+        "vector: an embedding, a list of 32-bit floats, whose last bits may differ by machine, so that it is `volatile`."
     )
     description: str = Field(min_length=1, description="What it means, in a sentence; the catalog and the pages show it.")
     unit: str | None = Field(default=None, description="Unit of a quantity (`km`, `minutes`, `fraction`); null for names and flags.")
@@ -73,8 +75,8 @@ class Column(_Strict):
                 raise ValueError(f"has a range, which only numbers have, not {self.type}")
             if (low is None and high is None) or (low is not None and high is not None and low > high):
                 raise ValueError(f"has the range [{low}, {high}], which every value or no value is in")
-        if self.allowed is not None and self.type == "binary":
-            raise ValueError("lists allowed values, which a YAML file cannot spell for bytes; promise its hash in a column of its own")
+        if self.allowed is not None and self.type in ("binary", "vector"):
+            raise ValueError("lists allowed values, which a YAML file cannot spell for bytes or vectors; promise their hash in a column of its own")
         return self
 
 

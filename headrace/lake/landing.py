@@ -209,6 +209,8 @@ def _parser(text: pl.Expr, dtype: pl.DataType) -> pl.Expr:
             return text.str.to_date("%Y-%m-%d", strict=False)
         case pl.Binary():
             return pl.lit(None, pl.Binary).alias(text.meta.output_name())
+        case pl.List():
+            return pl.lit(None, dtype).alias(text.meta.output_name())
         case _:
             # Without an offset nobody knows which instant is meant.
             return text.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
@@ -226,6 +228,8 @@ def _describe(dtype: pl.DataType) -> str:
             return "dates (2013-06-01)"
         case pl.Binary():
             return "bytes, which no CSV holds (Parquet does)"
+        case pl.List():
+            return "vectors, which no CSV holds (Parquet does)"
         case _:
             return "timestamps with their offset (2013-06-01T10:00:00Z)"
 

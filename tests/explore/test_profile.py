@@ -31,6 +31,11 @@ def test_of_bytes_only_their_sizes_are_told():
     assert (column.type_word, column.values, column.bars) == ("binary", "0 to 6 bytes", [])
 
 
+def test_of_vectors_only_their_lengths_are_told():
+    column = profile(embedding=pl.Series([[0.5, 1.0], None], dtype=pl.List(pl.Float32)))["embedding"]
+    assert (column.type_word, column.values, column.null_count, column.bars) == ("vector", "vectors of 2 to 2 numbers", 1, [])
+
+
 def test_few_different_numbers_are_counted_one_by_one():
     column = profile(weekday=[1, 1, 7])["weekday"]
     assert dict(zip(column.hints, column.bars, strict=True)) == {"1": 2, "7": 1}

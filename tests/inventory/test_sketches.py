@@ -32,6 +32,11 @@ def test_bytes_are_counted_and_not_shown():
     assert (sketch.null_count, sketch.distinct_count, sketch.values, sketch.hidden) == (1, 1, (), "values of type Binary")
 
 
+def test_vectors_are_counted_and_not_shown():
+    sketch = build_sketch(pl.Series([[0.5], [0.5], None], dtype=pl.List(pl.Float32)))
+    assert (sketch.null_count, sketch.distinct_count, sketch.values, sketch.hidden) == (1, 1, (), "values of type List(Float32)")
+
+
 def test_flags_become_shares():
     assert build_sketch(pl.Series([True, False, False])).values == (("false", 2), ("true", 1))
 

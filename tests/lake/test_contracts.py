@@ -47,6 +47,7 @@ def test_the_schema_of_silver_has_the_system_columns():
         pytest.param(changed_column("trip_id", pii="direct"), "personal data", id="personal data without a subject"),
         pytest.param(changed_column("carrier", allowed=[]), "allowed: ", id="no value is allowed"),
         pytest.param(changed_column("carrier", type="binary"), "cannot spell for bytes", id="allowed values of bytes"),
+        pytest.param(changed_column("carrier", type="vector"), "cannot spell for bytes or vectors", id="allowed values of vectors"),
         pytest.param(changed_column("carrier", range=[0, 1]), "only numbers have", id="range of a string"),
         pytest.param(changed_column("delay_minutes", range=[1, 0]), "every value or no value", id="range the wrong way round"),
         pytest.param(changed_column("delay_minutes", range=[None, None]), "every value or no value", id="range without an end"),

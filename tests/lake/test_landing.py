@@ -99,6 +99,14 @@ def test_bytes_come_in_parquet_and_are_no_text_of_a_csv(tmp_path):
         read(write(tmp_path / "photos.csv", "photo\n89504e47\n"), dict(photos.schema))
 
 
+def test_vectors_come_in_parquet_and_are_no_text_of_a_csv(tmp_path):
+    vectors = pl.DataFrame({"embedding": [[0.5, 1.0], None]}, schema={"embedding": pl.List(pl.Float32)})
+    vectors.write_parquet(tmp_path / "vectors.parquet")
+    assert read(tmp_path / "vectors.parquet", dict(vectors.schema)).equals(vectors)
+    with pytest.raises(SourceError, match=r"column embedding: 1 of 1 values are not vectors, which no CSV holds"):
+        read(write(tmp_path / "vectors.csv", "embedding\n0.5 1.0\n"), dict(vectors.schema))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

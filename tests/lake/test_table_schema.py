@@ -67,6 +67,7 @@ def test_every_promised_type_comes_back_as_it_went(settings):
             "day": [date(2013, 3, 10), None],
             "at": [MONDAY, None],
             "bytes": [b"\0\xff\n,", None],
+            "vector": [[0.5, -1.0, 3e-8], None],
         },
         schema={
             "text": pl.String,
@@ -76,6 +77,7 @@ def test_every_promised_type_comes_back_as_it_went(settings):
             "day": pl.Date,
             "at": pl.Datetime("us", "UTC"),
             "bytes": pl.Binary,
+            "vector": pl.List(pl.Float32),
         },
     )
     tables.append(settings, SALES, rows, batch_id=FIRST)
