@@ -50,7 +50,7 @@ explore = $(PYTHON) -m tools.explore $(1) --use-case "$$USE_CASE" $${OF:+--of "$
 look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE" $${OF:+--of "$$OF"}
 need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(name)=, for example: $(2)' >&2; exit 2; };)
 
-.PHONY: help run use-case page quality runs catalog summary tables results explore explore-page up down status ingest refine featurize \
+.PHONY: help run use-case page quality runs catalog summary tables results explore explore-page up down status ingest refine featurize index \
 	train promote score monitor retrain lifecycle approve reject withdraw rollback verify serve drain models ui-mlflow ui-prefect reset deploy diff \
 	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases bench-large bench-llm-server bench-documents install verdict \
 	drills workflows secrets audit \
@@ -83,6 +83,9 @@ refine: $(RUN) ## Bronze to silver, behind the data contract; rows that break it
 
 featurize: $(RUN) ## Silver to features, in the lake and the online store
 	@$(flow)
+
+index: $(RUN) ## Sections of documents to chunks with embeddings, and the index after them; for use cases that answer from documents
+	@$(PYTHON) -m flows llm_index --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"} $${REVISION:+--revision "$$REVISION"} $(ended)
 
 train: $(RUN) ## Build a candidate and register it as challenger
 	@$(flow)

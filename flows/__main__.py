@@ -21,8 +21,21 @@ from headrace.errors import BLOCKED_EXIT_CODE, HeadraceError
 from headrace.registry.evidence import SHOWN_DIGITS, Request
 from headrace.settings import Settings, load_settings
 
-STAGES = ("lifecycle", "ingest", "refine", "featurize", "train", "promote", "score", "monitor", "retrain", "rollback", "verify_environment")
-REVISED = ("featurize", "score")
+STAGES = (
+    "lifecycle",
+    "ingest",
+    "refine",
+    "featurize",
+    "llm_index",
+    "train",
+    "promote",
+    "score",
+    "monitor",
+    "retrain",
+    "rollback",
+    "verify_environment",
+)
+REVISED = ("featurize", "llm_index", "score")
 
 # It stands for no slice of data, so it is told no instant.
 TIMELESS = ("verify_environment",)

@@ -13,6 +13,7 @@ from prefect import State, flow
 
 from flows.featurize import featurize
 from flows.ingest import ingest
+from flows.llm_index import llm_index
 from flows.monitor import monitor
 from flows.promote import promote
 from flows.refine import refine
@@ -26,7 +27,16 @@ from tasks.lifecycle import JUDGING, choose_stages, end_lifecycle, is_due, recor
 from tasks.naming import build_run_name
 from tasks.stage import StageResult, block, inside_parent, is_passed
 
-STAGES = {"ingest": ingest, "refine": refine, "featurize": featurize, "score": score, "monitor": monitor, "retrain": retrain, "promote": promote}
+STAGES = {
+    "ingest": ingest,
+    "refine": refine,
+    "featurize": featurize,
+    "llm_index": llm_index,
+    "score": score,
+    "monitor": monitor,
+    "retrain": retrain,
+    "promote": promote,
+}
 
 
 @flow(flow_run_name=build_run_name)

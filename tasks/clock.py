@@ -11,7 +11,7 @@ from headrace.use_case import UseCase
 from tasks.environment import is_deployed
 
 # Stages whose slices follow one another.
-MOVING = ("ingest", "refine", "featurize", "score", "monitor", "retrain")
+MOVING = ("ingest", "refine", "featurize", "llm_index", "score", "monitor", "retrain")
 
 
 def read_as_of(settings: Settings, case: UseCase, flow: str, as_of: datetime | None) -> datetime:

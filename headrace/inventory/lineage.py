@@ -25,6 +25,10 @@ _DECLARED = "*"
 _LABELS = "labels"
 _FROM = "from "
 
+# Flows whose names begin so are for this kind of use case only.
+_ASSISTANT_FLOWS = "llm_"
+_ASSISTANT = "assistant"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lineage:
@@ -62,6 +66,8 @@ def build_lineage(case: UseCase, cards: Mapping[str, str]) -> Lineage:
     origins: dict[str, str] = {}
     read: dict[str, list[str]] = {}
     for flow, card in cards.items():
+        if not _concerns(flow, case):
+            continue
         for table, upstream in list_lineage(card, case).items():
             made.setdefault(table, {})[flow] = frozenset(upstream)
         origins |= _list_origins(card, case)
@@ -70,6 +76,11 @@ def build_lineage(case: UseCase, cards: Mapping[str, str]) -> Lineage:
         for table in sorted(list_read(card, case)):
             read.setdefault(table, []).append(flow)
     return Lineage(made_from=made, origins=origins, read_by={table: tuple(flows) for table, flows in read.items()})
+
+
+def _concerns(flow: str, case: UseCase) -> bool:
+    """Whether a use case may run a flow: those of assistants are not for models of tables."""
+    return case.kind == _ASSISTANT or not flow.startswith(_ASSISTANT_FLOWS)
 
 
 def list_lineage(card: str, case: UseCase) -> dict[str, set[str]]:

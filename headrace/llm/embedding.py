@@ -16,7 +16,8 @@ MODEL = "all-minilm-l6-v2"
 WEIGHTS = "model.safetensors"
 DIMENSION = minilm.DIMENSION
 
-LIMIT = 256
+# More tokens, or 8 bits, were not worth their price: see `chunking` and `minilm`.
+LIMIT = 128
 
 
 @dataclass(frozen=True, kw_only=True)

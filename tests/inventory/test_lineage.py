@@ -67,3 +67,9 @@ def test_every_table_that_a_card_names_has_a_contract(flow):
     named = set(found).union(*found.values())
     assert {table for table in named if find_contract(table) is None} == set()
     assert "metrics.pipeline_runs" not in found
+
+
+def test_flows_of_assistants_make_nothing_for_a_use_case_of_tables():
+    lineage = build_lineage(CASE, CARDS)
+    assert "gold.flight_delay_chunks" not in lineage.made_from
+    assert "silver.flight_delay_sections" not in lineage.read_by

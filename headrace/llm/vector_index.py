@@ -1,0 +1,215 @@
+"""The index that an assistant searches: embeddings, full text and filters in one LanceDB table per use case.
+
+It is a projection of a gold table, with versions: a version is a tag, put last, and who searches opens a tag. So nobody sees an
+index that is being changed, a process that is killed in the middle leaves no version, and the next one goes on from what it finds.
+
+Measured on 4,329 sections of Python's documentation: written in 0.2 CPU-seconds, full text indexed in 1.4, so that index is made
+anew for each version, and scores are those of an index built at once. A dense search takes 11 CPU-ms and compares with every
+embedding: an approximate index would save some of it and lose answers. A text search takes 6.
+"""
+
+import fcntl
+import hashlib
+import logging
+import os
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from headrace.errors import ModelError
+from headrace.llm.chunking import build_searched_text
+
+if TYPE_CHECKING:
+    import lancedb
+
+logger = logging.getLogger(__name__)
+
+_TABLE = "chunks"
+
+# Chunks with the same score are told apart by their id, and more are asked for than wanted, so that where they were cut does not
+# depend on the order in which they were written.
+_SPARE = 32
+
+# Ids in one deletion: its text is parsed.
+_DELETED_AT_ONCE = 500
+
+_KEPT = ("chunk_id", "section_id", "document_id", "content_hash", "ordinal", "title", "heading_path", "text", "text_hash")
+_SHOWN = ("chunk_id", "section_id", "document_id", "ordinal", "title", "heading_path", "text")
+
+FOUND_SCHEMA: Mapping[str, pl.DataType] = {name: pl.Int64() if name == "ordinal" else pl.String() for name in _SHOWN} | {"score": pl.Float64()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorIndex:
+    """One version of an index, opened for searches; safe to use from several threads, not across a fork.
+
+    Attributes:
+        version: Its name.
+    """
+
+    version: str
+    _table: "lancedb.table.Table"
+
+    @property
+    def chunk_count(self) -> int:
+        """Chunks in it."""
+        return self._table.count_rows()
+
+    def search_dense(self, vector: np.ndarray, k: int, where: str | None = None) -> pl.DataFrame:
+        """The chunks whose meaning is nearest.
+
+        Args:
+            vector: Embedding of the question, of length one, by the embedder of this index.
+            k: Number of chunks, at most.
+            where: SQL condition on the columns of `FOUND_SCHEMA`; chunks that do not meet it are left out before the search.
+
+        Returns:
+            Rows of `FOUND_SCHEMA`, best first; `score` is the cosine, -1 to 1.
+        """
+        query = self._table.search(vector.astype(np.float32), vector_column_name="embedding").distance_type("dot")  # ty: ignore[missing-attribute] - the builder for vectors
+        return _collect(query, k, where, distance="_distance", to_score=1.0 - pl.col("_distance"))
+
+    def search_text(self, query: str, k: int, where: str | None = None) -> pl.DataFrame:
+        """The chunks that share the question's rare words, by BM25.
+
+        Args:
+            query: The question, as it was asked; nothing in it is syntax.
+            k: Number of chunks, at most.
+            where: As for `search_dense`.
+
+        Returns:
+            Rows of `FOUND_SCHEMA`, best first; `score` is 0 or more. None where no word of the question is in any chunk.
+        """
+        from lancedb.query import MatchQuery
+
+        if not query.strip():
+            return pl.DataFrame(schema=FOUND_SCHEMA)
+        found = self._table.search(MatchQuery(query, "searched"), query_type="fts")
+        return _collect(found, k, where, distance="_score", to_score=pl.col("_score"))
+
+    def read_digest(self) -> str:
+        """The digest of its content, as `build_digest` has it."""
+        return build_digest(_read_ids(self._table))
+
+
+def publish(folder: Path, rows: pl.DataFrame, *, version: str) -> None:
+    """Bring the index to hold exactly these chunks, and name that version; where it has the version, nothing is done.
+
+    Chunks that are no longer wanted are deleted, new ones added, whatever the state in which another process left it. One process at
+    a time works on an index; others wait.
+
+    Args:
+        folder: Of the index.
+        rows: Chunks: columns of the gold table.
+        version: Name of the version: letters, digits, `.`, `-` and `_`.
+    """
+    from lancedb.index import FTS
+
+    with _one_at_a_time(folder):
+        table = _open_or_create(folder, len(rows["embedding"][0]) if rows.height else 1)
+        if version in table.tags.list():
+            return
+        held = _read_ids(table)
+        keys = ["chunk_id", "text_hash"]
+        gone = held.join(rows.select(keys), on=keys, how="anti")["chunk_id"].to_list()
+        new = rows.join(held, on=keys, how="anti").sort("chunk_id")
+        for first in range(0, len(gone), _DELETED_AT_ONCE):
+            table.delete(f"chunk_id IN ({', '.join(map(_quote, gone[first : first + _DELETED_AT_ONCE]))})")
+        if new.height:
+            table.add(_build_arrow(new))
+        # Made anew: parts added one by one would score by the statistics of each.
+        table.create_index("searched", config=FTS(with_position=False, stem=True, remove_stop_words=True, ascii_folding=True), replace=True)
+        table.tags.create(version, table.version)
+        logger.info("published index=%s version=%s chunks=%d added=%d deleted=%d", folder.name, version, rows.height, new.height, len(gone))
+
+
+def list_versions(folder: Path) -> list[str]:
+    """Names of the versions that an index has, sorted; none where there is no index."""
+    return sorted(_open(folder).tags.list()) if _is_there(folder) else []
+
+
+def open_version(folder: Path, version: str) -> VectorIndex:
+    """Open one version for searches.
+
+    Raises:
+        ModelError: The index has no such version.
+    """
+    if version not in list_versions(folder):
+        raise ModelError(f"the index in {folder} has no version {version}; run make index, which makes it from its gold table")
+    table = _open(folder)
+    table.checkout(version)
+    return VectorIndex(version=version, _table=table)
+
+
+def build_digest(rows: pl.DataFrame) -> str:
+    """A hash of what an index holds: the sha256 over `chunk_id` and `text_hash` of its chunks, whatever their order."""
+    lines = "".join(f"{chunk}\t{text}\n" for chunk, text in rows.select("chunk_id", "text_hash").sort("chunk_id", "text_hash").iter_rows())
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Generator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_there(folder: Path) -> bool:
+    return any((folder / f"{_TABLE}.lance" / "_versions").glob("*.manifest"))
+
+
+def _open(folder: Path) -> "lancedb.table.Table":
+    import lancedb
+
+    return lancedb.connect(str(folder)).open_table(_TABLE)
+
+
+def _open_or_create(folder: Path, dimension: int) -> "lancedb.table.Table":
+    import lancedb
+
+    schema = pa.schema([*_plain_fields(), pa.field("searched", pa.string()), pa.field("embedding", pa.list_(pa.float32(), dimension))])
+    return lancedb.connect(str(folder)).create_table(_TABLE, schema=schema, exist_ok=True)
+
+
+def _plain_fields() -> list[pa.Field]:
+    return [pa.field(name, pa.int64() if name == "ordinal" else pa.string()) for name in _KEPT]
+
+
+def _build_arrow(rows: pl.DataFrame) -> pa.Table:
+    vectors = np.array(rows["embedding"].to_list(), dtype=np.float32)
+    searched = [build_searched_text(path, text) for path, text in rows.select("heading_path", "text").iter_rows()]
+    columns = {field.name: pa.array(rows[field.name].to_list(), field.type) for field in _plain_fields()}
+    embedding = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
+    return pa.table(columns | {"searched": pa.array(searched, pa.string()), "embedding": embedding})
+
+
+def _read_ids(table: "lancedb.table.Table") -> pl.DataFrame:
+    held = table.search().select(["chunk_id", "text_hash"]).limit(table.count_rows()).to_arrow()
+    return pl.DataFrame(held.to_pydict(), schema={"chunk_id": pl.String, "text_hash": pl.String})
+
+
+def _collect(query: Any, k: int, where: str | None, *, distance: str, to_score: pl.Expr) -> pl.DataFrame:
+    """The best `k` rows of a query, ties in the order of their ids."""
+    filtered = query.where(where, prefilter=True) if where else query
+    found = filtered.limit(k + _SPARE).select([*_SHOWN, distance]).to_arrow()
+    rows = pl.DataFrame(found.to_pydict(), schema_overrides={**FOUND_SCHEMA, distance: pl.Float64()})
+    return rows.with_columns(to_score.alias("score")).select(list(FOUND_SCHEMA)).sort("score", "chunk_id", descending=[True, False]).head(k)
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def build_condition(column: str, values: Sequence[str]) -> str:
+    """An SQL condition for `where`: the column has one of these values, whatever characters they hold."""
+    return f"{column} IN ({', '.join(map(_quote, values))})" if values else "false"
