@@ -36,7 +36,7 @@ def list_packages(folder: Path) -> list[str]:
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = {name: {_find_name(text) for text in listed} for name, listed in project["optional-dependencies"].items()}
     used = {_find_name(text) for text in project["dependencies"]}.union(*(found for name, found in extras.items() if name not in _TOOLS))
-    tools = set().union(*(extras[name] for name in _TOOLS)) - used
+    tools = set().union(*(found for name, found in extras.items() if name in _TOOLS)) - used
     # What a package asks for only with an extra is no need of it.
     asked = [
         text for found in metadata.distributions() if _find_name(found.name) not in tools for text in found.requires or [] if "extra ==" not in text
