@@ -52,7 +52,7 @@ need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(
 
 .PHONY: help run use-case page quality runs catalog summary tables results explore explore-page up down status ingest refine featurize index \
 	train promote score monitor retrain lifecycle approve reject withdraw rollback verify serve drain models ui-mlflow ui-prefect reset deploy diff \
-	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases bench-large bench-llm-server bench-documents install verdict \
+	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases bench-large bench-llm-server bench-documents bench-guardrails install verdict \
 	drills workflows secrets audit \
 	verify-from-scratch post-verdict backup restore
 
@@ -278,6 +278,9 @@ bench-llm-server: $(DEV) ## What the local model server takes: to start, per tok
 
 bench-documents: $(DEV) ## The reference documents into sections: CPU-seconds step by step, and what comes out (2 min)
 	@$(PYTHON) -m benchmarks.documents
+
+bench-guardrails: $(DEV) ## What guardrails catch and stop for nothing, on public attacks and harmless texts; writes its table to docs/llm.md (10 min)
+	@$(PYTHON) -m benchmarks.guardrails
 
 bench-lifecycle: $(RUN) ## The product against a plain script without Prefect, both cold; ends with their ratio
 	@$(PYTHON) -m benchmarks.lifecycle

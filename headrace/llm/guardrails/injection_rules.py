@@ -67,14 +67,22 @@ _RULES = (
         ("ignor", "disregard", "forget", "override", "bypass", "overlook", "neglect", "discard", "follow", "obey"),
     ),
     _Rule(
-        "drops_instructions_in_another_language",
+        "attacks_in_another_language",
         _words(
             rf"\b(?:ignorier\w*|vergiss|vergessen|missachte\w*){_GAP}\b(?:anweisungen|regeln|befehle|vorgaben|richtlinien|instruktionen)"
             rf"|\b(?:ignore[zr]?|oublie[zr]?){_GAP}\b(?:instructions|consignes|r[eè]gles|directives)"
             rf"|\b(?:ignora\w*|olvid\w*){_GAP}\b(?:instrucciones|reglas|indicaciones|[oó]rdenes)"
             rf"|\b(?:ignora\w*|dimentica\w*){_GAP}\b(?:istruzioni|regole|direttive|indicazioni)"
+            rf"|\b(?:zeig\w*|gib|nenne\w*|verrate?|affiche[zr]?|montre[zr]?|r[eé]v[eè]le[zr]?|donne[zr]?|muestra\w*|revela\w*|dime|imprime"
+            rf"|mostra\w*|rivela\w*"
+            rf"|dimmi|stampa){_GAP}\b(?:system-?prompt|prompt|systemanweisung\w*|anweisungen|invite|instructions|instrucciones|istruzioni)\b"
+            r"|\b(?:ohne|sans|sin|senza)(?: \w+)? (?:einschr[aä]nkungen|filter|regeln|grenzen|restrictions|filtres?|limites|r[eè]gles"
+            r"|restricciones|filtros"
+            r"|l[ií]mites|reglas|restrizioni|filtri|limiti|regole)\b"
+            r"|\b(?:du bist (?:jetzt|nun|ab sofort)|ab jetzt bist du|tu es (?:maintenant|d[eé]sormais)|ahora eres|a partir de ahora|ora sei"
+            r"|adesso sei|d['’]ora in poi)\b"
         ),
-        ("ignor", "verg", "missacht", "oubl", "olvid", "dimentic"),
+        (),
     ),
     _Rule(
         "has_no_limits",
@@ -150,6 +158,12 @@ _RULES = (
             "invite",
         ),
         is_for_documents=False,
+    ),
+    _Rule(
+        "asks_for_the_prompt_of_its_reader",
+        _words(rf"{_SHOW}{_GAP}\byour (?:system |initial |hidden |original |own |full |secret )?(?:prompt|instructions)\b|\bsystem[ _-]?prompt\b"),
+        ("prompt", "instructions"),
+        is_for_questions=False,
     ),
     _Rule(
         "forges_a_role",
@@ -230,6 +244,6 @@ def _find(text: str, rules: list[_Rule]) -> str | None:
     for view in list_views(text):
         lowered = view.lower()
         for rule in rules:
-            if any(hint in lowered for hint in rule.hints) and rule.pattern.search(view):
+            if (not rule.hints or any(hint in lowered for hint in rule.hints)) and rule.pattern.search(view):
                 return rule.name
     return None
