@@ -1,7 +1,7 @@
 """The documents that a folder holds at this moment: which files they are, what they are and a hash of their bytes.
 
-Left out and counted in the log: hidden files, other kinds of files, and what the source excludes. A link that leads out of the
-folder is refused, because nobody who looked at the folder has seen what is there.
+Left out: hidden files, and counted in the log other kinds of files and what the source excludes. A document or folder that is a link
+out of the folder is refused, because nobody who looked at the folder has seen what is there.
 """
 
 import hashlib
@@ -70,12 +70,14 @@ def list_documents(folder: Path, *, excluded: Sequence[str] = ()) -> list[Docume
     found = []
     for path in _walk(folder):
         document_id, media_type = _name(path, folder), find_media_type(path.name)
-        if any(fnmatch(document_id, pattern) for pattern in excluded):
+        if any(fnmatch(f"{document_id}/" if path.is_dir() else document_id, pattern) for pattern in excluded):
             left_out["excluded"] += 1
-        elif media_type is None:
+        elif media_type is None and not path.is_dir():
             left_out[path.suffix.lower() or "without a suffix"] += 1
+        elif path.is_symlink():
+            _check_stays_inside(path, folder)
         else:
-            found.append(_find(path, document_id, media_type))
+            found.append(_find(path, document_id, str(media_type)))
     if left_out:
         logger.info("left out of %s: %s", folder, ", ".join(f"{kind} files=%d" % count for kind, count in sorted(left_out.items())))
     if not found:
@@ -86,14 +88,17 @@ def list_documents(folder: Path, *, excluded: Sequence[str] = ()) -> list[Docume
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Files that are not hidden. A link within the folder is passed over, for what it leads to is found under its own name."""
+    """Files and links to folders that are not hidden."""
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in [*folders, *files]:
-            path = Path(parent, name)
-            if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-                raise SourceError(f"{path} is a link that leads out of {folder}; put the document itself there, or remove the link")
-        yield from (Path(parent, name) for name in files if not name.startswith(".") and not Path(parent, name).is_symlink())
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        yield from (Path(parent, name) for name in [*links, *files] if not name.startswith("."))
+
+
+def _check_stays_inside(link: Path, folder: Path) -> None:
+    """A link within the folder is passed over, for what it leads to is found under its own name."""
+    if not link.resolve().is_relative_to(folder.resolve()):
+        raise SourceError(f"{link} is a link that leads out of {folder}; put the document itself there, or remove the link")
 
 
 def _name(path: Path, folder: Path) -> str:

@@ -12,6 +12,9 @@ FEWEST_LETTERS = 100
 # wrong answer has 0.41, and of 3,453 with enough letters 3,431 are told.
 LEAST_CERTAINTY = 0.5
 
+# What the classifier (and ISO 639-2) calls text of no language, such as code.
+_NO_LANGUAGE = "zxx"
+
 # What is looked at: the first words of the first lines. More takes time and changes no answer on that corpus.
 _READ_CHARACTERS, _JUDGED_CHARACTERS = 4000, 500
 
@@ -25,7 +28,7 @@ def find_language(text: str) -> str | None:
     if sum(map(str.isalpha, prose)) < FEWEST_LETTERS:
         return None
     language, certainty = _load_identifier().classify(prose)
-    return str(language) if certainty >= LEAST_CERTAINTY else None
+    return str(language) if certainty >= LEAST_CERTAINTY and language != _NO_LANGUAGE else None
 
 
 @cache

@@ -184,10 +184,16 @@ def test_a_link_out_of_the_folder_is_refused_and_one_within_is_the_file_that_it_
     write(tmp_path / "docs", a="1")
     (tmp_path / "docs" / "again.md").symlink_to("a.md")
     assert [document.document_id for document in document_files.list_documents(tmp_path / "docs")] == ["a.md"]
-    (tmp_path / "secret").mkdir()
-    (tmp_path / "docs" / "more").symlink_to(tmp_path / "secret")
+    write(tmp_path / "secret", b="2")
+    for name in ("more", "_static", "script.js"):
+        (tmp_path / "docs" / name).symlink_to(tmp_path / "secret" / ("b.md" if name == "script.js" else ""))
     with pytest.raises(SourceError, match=r"more is a link that leads out of .*docs; put the document itself there"):
-        document_files.list_documents(tmp_path / "docs")
+        document_files.list_documents(tmp_path / "docs", excluded=["_static/*"])
+    (tmp_path / "docs" / "more").unlink()
+    assert [document.document_id for document in document_files.list_documents(tmp_path / "docs", excluded=["_static/*"])] == ["a.md"]
+    (tmp_path / "docs" / "b.md").symlink_to(tmp_path / "secret" / "b.md")
+    with pytest.raises(SourceError, match=r"b\.md is a link that leads out of"):
+        document_files.list_documents(tmp_path / "docs", excluded=["_static/*"])
 
 
 @pytest.mark.parametrize(

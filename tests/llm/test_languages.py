@@ -24,5 +24,10 @@ def test_what_is_short_or_code_tells_none(text):
     assert find_language(text) is None
 
 
+def test_code_that_is_not_indented_is_no_foreign_language():
+    lines = [f"x{n} = uuid.UUID('{n:08d}-0a0b-0c0d-0e0f')" for n in range(20)]
+    assert find_language("\n".join([">>> import uuid", *lines, "UUID a8098c1a f86e 11da bd1a 00112444be1e " * 8])) in (None, "en")
+
+
 def test_code_does_not_hide_the_language_around_it():
     assert find_language(f"{GERMAN}\n\n>>> print(open('the_file').read())\n   for line in the_lines: pass\n") == "de"
