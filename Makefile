@@ -50,9 +50,11 @@ explore = $(PYTHON) -m tools.explore $(1) --use-case "$$USE_CASE" $${OF:+--of "$
 look = $(PYTHON) -m headrace.console $@ --use-case "$$USE_CASE" $${OF:+--of "$$OF"}
 need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(name)=, for example: $(2)' >&2; exit 2; };)
 
-.PHONY: help run use-case page quality runs catalog summary tables results explore explore-page up down status ingest refine featurize index \
+.PHONY: help run use-case page quality runs catalog summary tables results evaluate evaluation explore explore-page up down status ingest refine \
+	featurize index \
 	train promote score monitor retrain lifecycle approve reject withdraw rollback verify serve drain models ui-mlflow ui-prefect reset deploy diff \
-	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases bench-large bench-llm-server bench-documents bench-guardrails install verdict \
+	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases bench-large bench-groundedness \
+	bench-llm-server bench-documents bench-guardrails install verdict \
 	drills workflows secrets audit \
 	verify-from-scratch post-verdict backup restore
 
@@ -98,6 +100,9 @@ score: $(RUN) ## The champion's predictions for the coming rows
 
 monitor: $(RUN) ## Labels to predictions: live performance and drift
 	@$(flow)
+
+evaluate: $(RUN) ## Ask every way to retrieve every question whose answer is known; rows with intervals, of use cases that answer from documents
+	@$(PYTHON) -m flows llm_evaluate --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"} $(ended)
 
 retrain: $(RUN) ## Decide whether a new candidate is worth building, and build it if so
 	@$(flow)
@@ -192,6 +197,9 @@ tables: $(RUN) ## Every table of the environment, its rows and version
 results: $(RUN) ## Write the monthly figures to docs/results.md
 	@$(look) --write docs/results.md
 
+evaluation: $(RUN) ## Write how good each way to retrieve was to docs/docs-assistant.md
+	@$(look) --write docs/docs-assistant.md
+
 explore: $(EXPLORE) ## Open a notebook on the lake, read only, yours to change: profile, labels, drift, SQL; on 127.0.0.1:2718, until Ctrl-C (PORT=)
 	@$(call explore,notebook --port "$${PORT:-2718}")
 
@@ -281,6 +289,9 @@ bench-documents: $(DEV) ## The reference documents into sections: CPU-seconds st
 
 bench-guardrails: $(DEV) ## What guardrails catch and stop for nothing, on public attacks and harmless texts; writes its table to docs/llm.md (10 min)
 	@$(PYTHON) -m benchmarks.guardrails
+
+bench-groundedness: $(RUN) ## Which made-up sentences groundedness by words lets through, on the sections in the lake (1 min)
+	@$(PYTHON) -m benchmarks.groundedness --use-case "$$USE_CASE" $(ended)
 
 bench-lifecycle: $(RUN) ## The product against a plain script without Prefect, both cold; ends with their ratio
 	@$(PYTHON) -m benchmarks.lifecycle

@@ -27,6 +27,7 @@ STAGES = (
     "refine",
     "featurize",
     "llm_index",
+    "llm_evaluate",
     "train",
     "promote",
     "score",

@@ -40,7 +40,7 @@ LANGUAGE_MODEL_KINDS: Mapping[str, type[BaseModel]] = {"`kind: local`": LocalMod
 CATALOG = "docs/reference/catalog.md"
 
 # Lifecycle order, not alphabet: a reader follows the water.
-_DEFAULT_STAGES = ("ingest", "refine", "featurize", "llm_index", "train", "promote", "score", "monitor", "retrain", "lifecycle")
+_DEFAULT_STAGES = ("ingest", "refine", "featurize", "llm_index", "llm_evaluate", "train", "promote", "score", "monitor", "retrain", "lifecycle")
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 """Look at an environment: `python -m headrace.console <verb> --use-case NAME`.
 
-Verbs: `page`, `quality`, `runs` and `catalog` write a page and say where, `results` gives the monthly figures as Markdown, `summary`
-the story in fifteen lines, `tables` every table of the environment. `catalog` alone needs no use case: it then covers all of them.
+Verbs: `page`, `quality`, `runs` and `catalog` write a page and say where, `results` gives the monthly figures as Markdown, `evaluation`
+those of retrieval, `summary` the story in fifteen lines, `tables` every table of the environment. `catalog` alone needs no use case: it
+then covers all of them.
 Exit codes as in `headrace.errors`. The environment is `HEADRACE_ENV`; `--of prod` shows another one's tables instead, drawn with
 this one's own credentials.
 """
@@ -38,7 +39,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         command = verbs.add_parser(verb, help=purpose)
         command.add_argument("--use-case", required=verb != "catalog")
         command.add_argument("--of", metavar="ENVIRONMENT", help="look at the tables of another environment, one that `readable` lists")
-        if verb == "results":
+        if verb in ("results", "evaluation"):
             command.add_argument("--write", type=Path, metavar="PATH", help="write the Markdown there instead of showing it")
     return parser.parse_args(arguments)
 
@@ -49,6 +50,7 @@ _VERBS = {
     "runs": "write the page about runs, versions and what waits for a person",
     "catalog": "write the page of every table and feature, of one use case or of all",
     "results": "the monthly figures, as Markdown",
+    "evaluation": "how good each way to retrieve was, as Markdown",
     "summary": "the story in fifteen lines",
     "tables": "every table with its rows and version",
 }
@@ -82,6 +84,10 @@ def _show(settings: Settings, case: UseCase, options: argparse.Namespace) -> str
         return str(write_runs_page(settings, case))
     if options.verb == "tables":
         return _list_tables(settings)
+    if options.verb == "evaluation":
+        from headrace.console.evaluation import render_evaluation, write_evaluation
+
+        return str(write_evaluation(settings, case, options.write)) if options.write else render_evaluation(settings, case)
     if options.verb == "summary":
         from headrace.console.summary import summarize
 

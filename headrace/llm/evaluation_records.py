@@ -7,33 +7,57 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from headrace.decisions import passed
+from headrace.decisions import blocked, passed
 from headrace.lake import tables
 from headrace.lake.batches import build_batch_id, format_instant
 from headrace.lake.contracts import load_contract
 from headrace.lake.runs import Step
+from headrace.llm.embedding import build_version, load_embedder
 from headrace.llm.evaluation import evaluate_retrieval
-from headrace.llm.evaluation_sets import EvaluationSet
+from headrace.llm.evaluation_sets import EVALUATIONS, NOT_MEASURED, RESULTS, EvaluationSet, read_evaluation_set
 from headrace.llm.fusion import DENSE, TEXT
+from headrace.llm.indexing import open_index, read_versions
 from headrace.llm.retrieval import Embeds, SearchableIndex
+from headrace.llm.retrieval_config import DEPTH
 from headrace.llm.retrieval_tuning import collect_candidates
 from headrace.settings import Settings
+from headrace.use_case import UseCase
 
 logger = logging.getLogger(__name__)
 
-EVALUATIONS, RESULTS = "metrics.retrieval_evaluations", "metrics.evaluation_results"
 FLOW, GATE = "llm_evaluate", "retrieval_evaluation"
-
-# Chunks that each leg returns: enough for fifty sections of several chunks each.
-DEPTH = 200
 
 # What a person waits for: the embedding of the question where the leg needs it, and the searches.
 _STEPS = {DENSE: ("embedding", DENSE), TEXT: (TEXT,), "rank_fusion": ("embedding", DENSE, TEXT), "score_fusion": ("embedding", DENSE, TEXT)}
 
-NOT_MEASURED = (
-    "recall, reciprocal rank, nDCG, citation precision and abstention cannot be measured, and weights cannot be tuned, without questions "
-    "whose answer is known; put them into {table}. What needs no truth still holds: quotes are verbatim, groundedness, latency"
-)
+
+def append_retrieval_evaluation(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
+    """Evaluate the index that stands for an instant on the questions that were known by then; see `append_evaluation`.
+
+    Args:
+        settings: The environment.
+        case: The use case.
+        as_of: Instant (UTC) whose knowledge counts.
+    """
+    questions = read_evaluation_set(settings, case.silver_table("questions"), as_of=as_of)
+    if questions.truth.is_empty():
+        return _say_not_measured(questions)
+    known = [version for version in read_versions(settings, case) if version.as_of <= as_of]
+    if not known:
+        return _block(f"{case.name} has no index as of {as_of:%Y-%m-%d %H:%M}Z; run make index first")
+    newest = known[-1]
+    if newest.embedder != build_version():
+        return _block(f"index {newest.name} was embedded by {newest.embedder}, this code embeds by {build_version()}; run make index again")
+    return append_evaluation(
+        settings,
+        case.name,
+        index=open_index(settings, case, newest.name),
+        index_version=newest.name,
+        embedder=load_embedder(settings),
+        questions=questions,
+        as_of=as_of,
+        min_answered_fraction=case.chain_spec.min_answered_fraction,
+    )
 
 
 def append_evaluation(
@@ -60,7 +84,7 @@ def append_evaluation(
         min_answered_fraction: Share of the answerable questions that must lie above the bar of silence.
     """
     if questions.truth.is_empty():
-        return Step(decision=passed(GATE, NOT_MEASURED.format(table=questions.table)), rows_read=questions.rows.height, rows_written=0)
+        return _say_not_measured(questions)
     found = collect_candidates(index, embedder, questions.rows, depth=DEPTH)
     evaluation = evaluate_retrieval(
         found.rows, questions.truth, unanswerable=questions.unanswerable, depth=DEPTH, min_answered_fraction=min_answered_fraction, seed=settings.seed
@@ -78,6 +102,14 @@ def append_evaluation(
     written = [_append(settings, table, rows, batch_id=batch_id) for table, rows in ((RESULTS, results), (EVALUATIONS, summary))]
     reason = f"{questions.truth.height} questions with a known answer, {len(questions.unanswerable)} without one, {questions.unjudged_count} unjudged"
     return Step(decision=passed(GATE, reason), rows_read=questions.rows.height, rows_written=sum(written))
+
+
+def _block(reason: str) -> Step:
+    return Step(decision=blocked(GATE, reason), rows_read=0, rows_written=0)
+
+
+def _say_not_measured(questions: EvaluationSet) -> Step:
+    return Step(decision=passed(GATE, NOT_MEASURED.format(table=questions.table)), rows_read=questions.rows.height, rows_written=0)
 
 
 def _append(settings: Settings, table: str, rows: pl.DataFrame, *, batch_id: str) -> int:

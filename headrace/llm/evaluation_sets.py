@@ -8,6 +8,14 @@ import polars as pl
 from headrace.lake import tables
 from headrace.settings import Settings
 
+# Means with intervals, and what each is made of.
+EVALUATIONS, RESULTS = "metrics.retrieval_evaluations", "metrics.evaluation_results"
+
+NOT_MEASURED = (
+    "recall, reciprocal rank, nDCG, citation precision and abstention cannot be measured, and weights cannot be tuned, without questions "
+    "whose answer is known; put them into {table}. What needs no truth still holds: quotes are verbatim, groundedness, latency"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSet:

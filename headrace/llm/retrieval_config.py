@@ -11,6 +11,9 @@ from headrace.llm.fusion import DENSE, TEXT
 Method = Literal["dense", "bm25", "rank_fusion", "score_fusion"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
+# Chunks that each leg returns: enough for fifty sections of several chunks each.
+DEPTH = 200
+
 
 @dataclass(frozen=True, kw_only=True)
 class RetrievalConfig:
@@ -28,7 +31,7 @@ class RetrievalConfig:
     method: Method
     text_weight: float = 0.0
     text_saturation: float = 10.0
-    depth: int = 200
+    depth: int = DEPTH
     reranker: str | None = None
     rerank_depth: int = 50
 

@@ -2,13 +2,14 @@
 
 import json
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
 from headrace.lake import tables
-from headrace.llm.evaluation_records import EVALUATIONS, RESULTS, append_evaluation
-from headrace.llm.evaluation_sets import read_evaluation_set
+from headrace.llm.evaluation_records import append_evaluation, append_retrieval_evaluation
+from headrace.llm.evaluation_sets import EVALUATIONS, RESULTS, read_evaluation_set
 from headrace.settings import Settings, load_settings
 from tests.llm.small_index import SmallEmbedder, SmallIndex
 
@@ -98,3 +99,18 @@ def test_without_a_known_answer_it_says_what_cannot_be_measured(settings):
     assert "cannot be measured" in step.decision.reason
     assert TABLE in step.decision.reason
     assert tables.read_version(settings, EVALUATIONS) is None
+
+
+TOY = SimpleNamespace(name="toy", silver_table=lambda feed: f"silver.toy_{feed}")
+
+
+def test_without_an_index_nothing_is_evaluated_and_the_stage_blocks(settings):
+    write_questions(settings, QUESTIONS)
+    step = append_retrieval_evaluation(settings, TOY, as_of=AS_OF)
+    assert not step.decision.passed
+    assert "run make index first" in step.decision.reason
+
+
+def test_without_a_known_answer_no_index_is_asked_for(settings):
+    write_questions(settings, [("unjudged", "thread", None, None, KNOWN)])
+    assert append_retrieval_evaluation(settings, TOY, as_of=AS_OF).decision.passed

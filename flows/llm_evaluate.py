@@ -1,0 +1,42 @@
+"""LLM evaluate: every way to retrieve is asked every question whose answer is known, and what came out becomes rows with intervals.
+
+Reads   silver.<use_case>_questions, the index, metrics.index_versions
+Writes  metrics.retrieval_evaluations, metrics.evaluation_results, metrics.pipeline_runs
+Gate    none of its own; a chain is judged by promote
+Run     make evaluate USE_CASE=docs_assistant ENV=dev
+"""
+
+from datetime import datetime
+from typing import Any
+
+from prefect import State, flow
+
+from headrace import use_case as use_cases
+from headrace.lake import runs
+from headrace.lake.batches import format_instant
+from tasks.clock import read_as_of
+from tasks.environment import open_environment
+from tasks.llm_evaluate import append_retrieval_evaluation
+from tasks.naming import build_run_name
+from tasks.stage import StageResult, end_repeat, end_stage
+
+
+@flow(flow_run_name=build_run_name)
+def llm_evaluate(use_case: str, as_of: datetime | None = None) -> StageResult | State[Any]:
+    """Evaluate on the questions and the documents that were known at an instant.
+
+    Args:
+        use_case: Name of the use case.
+        as_of: Instant (UTC) whose knowledge counts; left out: the newest one whose data are in.
+    """
+    settings = open_environment()
+    case = use_cases.load_in(settings, use_case)
+    as_of = read_as_of(settings, case, "llm_evaluate", as_of)
+    # Each instant is evaluated for itself: a later one does not stand for those before it.
+    run = runs.begin(settings, case.name, "llm_evaluate", as_of=as_of, slice_name=format_instant(as_of))
+    if run.is_finished:
+        return end_repeat(run)
+
+    # Both legs are asked once; their fusions are judged on what they returned.
+    steps = [append_retrieval_evaluation(settings, case, as_of=as_of)]
+    return end_stage(settings, run, steps)
