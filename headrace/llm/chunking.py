@@ -5,7 +5,8 @@ its headings and its first words, 128 tokens in all; full text search sees all o
 
 Measured on 173 questions of Python's FAQ and 1,003 sections, the question's own heading removed: with the first 64 tokens nDCG@10
 was 0.731, with 128 0.783, with 256 0.781; with chunks of 128 tokens, up to 2, 3 and 4 of a section, 0.777, 0.779 and 0.773. So
-neither more tokens nor more chunks pay, at two to three times the price, and no overlap is needed.
+neither more tokens nor more chunks pay, at two to three times the price, and no overlap is needed. On all 4,384 sections the first
+choice gives 0.637; there the others were not tried.
 """
 
 import hashlib

@@ -5,7 +5,8 @@ index that is being changed, a process that is killed in the middle leaves no ve
 
 Measured on 4,329 sections of Python's documentation: written in 0.2 CPU-seconds, full text indexed in 1.4, so that index is made
 anew for each version, and scores are those of an index built at once. A dense search takes 11 CPU-ms and compares with every
-embedding: an approximate index would save some of it and lose answers. A text search takes 6.
+embedding: an approximate index would save some of it and lose answers. A text search takes 6. With all columns of the best 200 of
+5,283 chunks it is 31 and 22.
 """
 
 import fcntl
