@@ -97,8 +97,12 @@ def _tell_gains(rows: pl.DataFrame) -> str:
 def _tell_silence(rows: pl.DataFrame) -> str:
     if not any(_read(rows, leg, "holdout", metric) for leg in _LEGS for metric in _SILENCE):
         return "Whether it knows what it does not know is not measured: no question is known to have no answer."
-    intro = "Saying that it does not know, by a bar on the best score that was set on the other half (held-out half):"
-    return f"{intro}\n\n{_tabulate(rows, 'holdout', _SILENCE, with_time=False)}"
+    intro = "Saying that it does not know, by a bar on the best score that was set on the other half (held-out half; in brackets: questions):"
+    counts = {metric: _count(_read(rows, "dense", "holdout", metric)) for metric in _SILENCE}
+    # Of how many a precision is depends on how often each leg was silent.
+    header = {metric: name if metric == _PRECISION else f"{name} [{counts[metric]}]" for metric, name in _SILENCE.items()}
+    few = "Where all questions agree the interval is a point; of n of them, up to 3 / n may then still be otherwise (95 %)."
+    return f"{intro}\n\n{_tabulate(rows, 'holdout', header, with_time=False)}\n\n{few}"
 
 
 def _read(rows: pl.DataFrame, leg: str, split: str, metric: str) -> dict | None:

@@ -100,7 +100,8 @@ def append_evaluation(
     batch_id = build_batch_id(FLOW, use_case, format_instant(as_of))
     # The means come last: where they are, what they are made of is there too.
     written = [_append(settings, table, rows, batch_id=batch_id) for table, rows in ((RESULTS, results), (EVALUATIONS, summary))]
-    reason = f"{questions.truth.height} questions with a known answer, {len(questions.unanswerable)} without one, {questions.unjudged_count} unjudged"
+    known = questions.truth["question_id"].n_unique()
+    reason = f"{known} questions with a known answer, {len(questions.unanswerable)} without one, {questions.unjudged_count} unjudged"
     return Step(decision=passed(GATE, reason), rows_read=questions.rows.height, rows_written=sum(written))
 
 
