@@ -23,8 +23,9 @@ _FIGURES = {
     "reciprocal_rank": "MRR",
     "ndcg_at_10": "nDCG@10",
 }
+_PRECISION = "abstention_precision_fraction"
 _SILENCE = {
-    "abstention_precision_fraction": "precision",
+    _PRECISION: "precision",
     "abstention_recall_fraction": "recall",
     "abstention_false_alarm_fraction": "turned away wrongly",
 }
