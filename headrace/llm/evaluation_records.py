@@ -39,6 +39,8 @@ def append_retrieval_evaluation(settings: Settings, case: UseCase, *, as_of: dat
         case: The use case.
         as_of: Instant (UTC) whose knowledge counts.
     """
+    # Refuses a use case without chains before anything is read.
+    spec = case.chain_spec
     questions = read_evaluation_set(settings, case.silver_table("questions"), as_of=as_of)
     if questions.truth.is_empty():
         return _say_not_measured(questions)
@@ -56,7 +58,7 @@ def append_retrieval_evaluation(settings: Settings, case: UseCase, *, as_of: dat
         embedder=load_embedder(settings),
         questions=questions,
         as_of=as_of,
-        min_answered_fraction=case.chain_spec.min_answered_fraction,
+        min_answered_fraction=spec.min_answered_fraction,
     )
 
 

@@ -101,7 +101,7 @@ def test_without_a_known_answer_it_says_what_cannot_be_measured(settings):
     assert tables.read_version(settings, EVALUATIONS) is None
 
 
-TOY = SimpleNamespace(name="toy", silver_table=lambda feed: f"silver.toy_{feed}")
+TOY = SimpleNamespace(name="toy", silver_table=lambda feed: f"silver.toy_{feed}", chain_spec=None)
 
 
 def test_without_an_index_nothing_is_evaluated_and_the_stage_blocks(settings):
