@@ -24,6 +24,9 @@ PACKAGES = (
     "pyarrow",
 )
 
+# What a chain answers with, beside them.
+CHAIN_PACKAGES = ("lancedb", "onnxruntime", "tokenizers")
+
 _CODE_FOLDERS = ("headrace", "flows", "tasks", "use_cases", "data_contracts")
 
 
@@ -47,7 +50,7 @@ def read_code_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-@lru_cache(maxsize=1)
-def read_packages() -> dict[str, str]:
-    """Installed version of each package in `PACKAGES`, and of Python."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
+@lru_cache(maxsize=2)
+def read_packages(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+    """Installed version of each package, and of Python."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

@@ -316,8 +316,8 @@ class UseCase:
     def other_tables(self) -> list[str]:
         """What it fills behind silver, but for `metrics`, which all use cases share."""
         tables = [("gold", "features"), ("inference", "predictions"), ("inference", "requests")]
-        chunks = [("gold", self.training.chunks)] if isinstance(self.training, ChainSpec) else []
-        return [self.table(layer, noun) for layer, noun in [*chunks, *tables]]
+        chained = [("gold", self.training.chunks), ("inference", "wordings")] if isinstance(self.training, ChainSpec) else []
+        return [self.table(layer, noun) for layer, noun in [*chained, *tables]]
 
 
 def names(folder: Path = ROOT / "use_cases") -> list[str]:

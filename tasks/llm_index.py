@@ -6,7 +6,7 @@ from prefect import task
 
 from headrace.decisions import Decision
 from headrace.lake.runs import Step
-from headrace.llm import indexing
+from headrace.llm import index_versions, indexing
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 from tasks.options import STORE
@@ -28,10 +28,10 @@ def append_chunks(settings: Settings, case: UseCase, *, as_of: datetime, revisio
 def publish_index(settings: Settings, case: UseCase, *, as_of: datetime, revision: int) -> None:
     """Record the version of the index that stands for this instant, and bring the index to it."""
     version = indexing.record_version(settings, case, as_of=as_of, revision=revision)
-    indexing.publish_index(settings, case, version)
+    index_versions.publish_index(settings, case, version)
 
 
 @task(**STORE)
 def restore_index(settings: Settings, case: UseCase) -> None:
     """Bring the index to its newest recorded version."""
-    indexing.publish_index(settings, case, indexing.find_version(settings, case))
+    index_versions.publish_index(settings, case, index_versions.find_version(settings, case))

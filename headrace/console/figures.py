@@ -175,6 +175,8 @@ def _add_rule(settings: Settings, case: UseCase, rows: pl.DataFrame) -> pl.DataF
     parts = []
     for part in rows.partition_by("model_version", maintain_order=True):
         rule = read_described(settings, case, number=part["model_version"][0]).rule
+        if rule is None:
+            raise CandidateError(f"what {load_kind(case.kind).words.rule} says is asked of an index; `metrics.model_performance` has its figures")
         parts.append(part.with_columns(split_columns(load_kind(case.kind), rule.predict(part), rule.outcomes, prefix=RULE)))
     return pl.concat(parts)
 

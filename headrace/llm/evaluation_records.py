@@ -12,11 +12,11 @@ from headrace.lake import tables
 from headrace.lake.batches import build_batch_id, format_instant
 from headrace.lake.contracts import load_contract
 from headrace.lake.runs import Step
-from headrace.llm.embedding import build_version, load_embedder
+from headrace.llm.embedding import load_embedder
 from headrace.llm.evaluation import evaluate_retrieval
 from headrace.llm.evaluation_sets import EVALUATIONS, NOT_MEASURED, RESULTS, EvaluationSet, read_evaluation_set
 from headrace.llm.fusion import DENSE, TEXT
-from headrace.llm.indexing import open_index, read_versions
+from headrace.llm.index_versions import name_embedding, open_index, read_versions
 from headrace.llm.retrieval import Embeds, SearchableIndex
 from headrace.llm.retrieval_config import DEPTH
 from headrace.llm.retrieval_tuning import collect_candidates
@@ -48,8 +48,8 @@ def append_retrieval_evaluation(settings: Settings, case: UseCase, *, as_of: dat
     if not known:
         return _block(f"{case.name} has no index as of {as_of:%Y-%m-%d %H:%M}Z; run make index first")
     newest = known[-1]
-    if newest.embedder != build_version():
-        return _block(f"index {newest.name} was embedded by {newest.embedder}, this code embeds by {build_version()}; run make index again")
+    if newest.embedder != name_embedding():
+        return _block(f"index {newest.name} was embedded by {newest.embedder}, this code embeds by {name_embedding()}; run make index again")
     return append_evaluation(
         settings,
         case.name,

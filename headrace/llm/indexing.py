@@ -1,10 +1,8 @@
-"""Silver sections to gold chunks with embeddings, and gold to the index: as of an instant, once, and again wherever an index was lost."""
+"""Silver sections to gold chunks with embeddings, and the row that says which version of the index stands for an instant."""
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,18 +15,17 @@ from headrace.lake.contracts import load_contract
 from headrace.lake.quality import judge
 from headrace.lake.refinement import record_report
 from headrace.lake.runs import Step, build_row
-from headrace.llm import vector_index
-from headrace.llm.chunking import build_chunks, build_searched_text
-from headrace.llm.corpus import read_current_versions, read_sections
-from headrace.llm.embedding import DIMENSION, build_version, load_embedder
+from headrace.llm.chunking import build_chunks
+from headrace.llm.corpus import read_sections
+from headrace.llm.embedding import DIMENSION, load_embedder
+from headrace.llm.index_versions import TABLE, IndexVersion, chunk_table, name_embedding, read_members, read_versions
 from headrace.llm.tokenizing import load_default
-from headrace.llm.vector_index import VectorIndex, build_digest
+from headrace.llm.vector_index import build_digest
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
 logger = logging.getLogger(__name__)
 
-TABLE = "metrics.index_versions"
 FLOW = "llm_index"
 CORPUS_GATE = "corpus"
 
@@ -36,32 +33,6 @@ CORPUS_GATE = "corpus"
 Embed = Callable[[Sequence[str]], np.ndarray]
 
 _KEY = ["section_id", "content_hash"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class IndexVersion:
-    """One version of an index, as its row has it.
-
-    Attributes:
-        name: Its name, that of the tag in the index.
-        as_of: Instant (UTC) of the corpus in it.
-        gold_version: Delta version of the gold table that it stands for.
-        embedder: What made its embeddings; a question has to be embedded by the same.
-        chunk_count: Chunks in it.
-        content_digest: The sha256 of what it holds: a chain that pins it finds the same after a rebuild.
-    """
-
-    name: str
-    as_of: datetime
-    gold_version: int
-    embedder: str
-    chunk_count: int
-    content_digest: str
-
-
-def chunk_table(case: UseCase) -> str:
-    """Name of the gold table of a use case's chunks."""
-    return case.table("gold", case.chain_spec.chunks)
 
 
 def decide_corpus(settings: Settings, case: UseCase, *, as_of: datetime) -> Decision:
@@ -112,13 +83,13 @@ def record_version(settings: Settings, case: UseCase, *, as_of: datetime, revisi
     """
     batch_id = build_batch_id(FLOW, case.name, format_instant(as_of), revision)
     gold_version = _find_gold_version(settings, case, batch_id)
-    rows = _read_members(settings, case, as_of=as_of, gold_version=gold_version, embedder=build_version())
+    rows = read_members(settings, case, as_of=as_of, gold_version=gold_version, embedder=name_embedding())
     before = _read_before(settings, case, as_of=as_of)
     version = IndexVersion(
         name=f"{as_of.astimezone(UTC):%Y%m%dT%H%M%SZ}.gold-{gold_version}",
         as_of=as_of,
         gold_version=gold_version,
-        embedder=build_version(),
+        embedder=name_embedding(),
         chunk_count=rows.height,
         content_digest=build_digest(rows),
     )
@@ -138,79 +109,9 @@ def record_version(settings: Settings, case: UseCase, *, as_of: datetime, revisi
     return version
 
 
-def publish_index(settings: Settings, case: UseCase, version: IndexVersion) -> None:
-    """Bring the index to a version, from gold; where it is there, nothing is done.
-
-    Raises:
-        ModelError: Gold no longer gives what the version was recorded with.
-    """
-    folder = index_folder(settings, case)
-    if version.name in vector_index.list_versions(folder):
-        return
-    rows = _read_members(settings, case, as_of=version.as_of, gold_version=version.gold_version, embedder=version.embedder)
-    if build_digest(rows) != version.content_digest:
-        raise ModelError(
-            f"{chunk_table(case)} at version {version.gold_version} does not give the {version.chunk_count} chunks that index version "
-            f"{version.name} was recorded with; see what changed in it (make tables), or build a version of today with make index"
-        )
-    vector_index.publish(folder, rows, version=version.name)
-
-
-def read_versions(settings: Settings, case: UseCase) -> list[IndexVersion]:
-    """All recorded versions of a use case's index, oldest first."""
-    rows = tables.read(settings, TABLE).filter(pl.col("use_case") == case.name).sort("as_of", "gold_version").collect()
-    return [
-        IndexVersion(
-            name=row["index_version"],
-            as_of=row["as_of"],
-            gold_version=row["gold_version"],
-            embedder=row["embedder"],
-            chunk_count=row["chunk_count"],
-            content_digest=row["content_digest"],
-        )
-        for row in rows.iter_rows(named=True)
-    ]
-
-
-def find_version(settings: Settings, case: UseCase, name: str | None = None) -> IndexVersion:
-    """A recorded version by its name; left out, the newest.
-
-    Raises:
-        ModelError: There is none.
-    """
-    known = read_versions(settings, case)
-    found = [version for version in known if name in (None, version.name)]
-    if not found:
-        wanted = f"no version {name} of its index" if name else "no index yet"
-        raise ModelError(f"{case.name} has {wanted}; recorded: {', '.join(version.name for version in known) or 'none'}. Run make index")
-    return found[-1]
-
-
-def open_index(settings: Settings, case: UseCase, name: str | None = None) -> VectorIndex:
-    """Open a recorded version of the index, rebuilt from gold where it was lost.
-
-    Args:
-        settings: The environment.
-        case: The use case.
-        name: Of the version; left out, the newest.
-
-    Raises:
-        ModelError: No such version is recorded.
-    """
-    version = find_version(settings, case, name)
-    publish_index(settings, case, version)
-    return vector_index.open_version(index_folder(settings, case), version.name)
-
-
-def index_folder(settings: Settings, case: UseCase) -> Path:
-    """Where the index of a use case lies; of one that this environment only looks at, beside its own."""
-    beside = [f"of_{settings.looks_at}"] if settings.looks_at else []
-    return settings.find_folder(*beside, "index", case.name)
-
-
 def _build_rows(settings: Settings, table: str, sections: pl.DataFrame, *, as_of: datetime, embed: Embed | None) -> pl.DataFrame:
     """Chunks of the sections that no earlier slice has chunks of, with embeddings."""
-    embedder = build_version()
+    embedder = name_embedding()
     earlier = tables.read(settings, table).filter((pl.col("_as_of") < as_of) & (pl.col("embedder") == embedder))
     new = sections.join(earlier.select(_KEY).unique().collect(), on=_KEY, how="anti")
     schema = load_contract(table).schema
@@ -232,18 +133,10 @@ def _embed(settings: Settings, chunks: pl.DataFrame, known: pl.DataFrame, embed:
     if new.is_empty():
         return known
     embed = embed or load_embedder(settings).embed
-    vectors = embed([build_searched_text(path, text) for path, text in new.select("heading_path", "text").iter_rows()])
+    vectors = embed(new["text"].to_list())
     logger.info("embedded texts=%d reused=%d", new.height, known.height)
     embedding = pl.Series("embedding", vectors, dtype=pl.Array(pl.Float32, DIMENSION)).cast(pl.List(pl.Float32))
     return pl.concat([known, new.select("text_hash").with_columns(embedding)])
-
-
-def _read_members(settings: Settings, case: UseCase, *, as_of: datetime, gold_version: int, embedder: str) -> pl.DataFrame:
-    """The chunks of a version of gold that are in the corpus at an instant, by one embedder."""
-    is_wanted = (pl.col("embedder") == embedder) & (pl.col("_as_of") <= as_of)
-    gold = tables.read(settings, chunk_table(case), version=gold_version).filter(is_wanted).collect()
-    current = read_current_versions(settings, case, as_of)
-    return gold.join(current, on=["document_id", "content_hash"], how="semi").sort("chunk_id")
 
 
 def _read_before(settings: Settings, case: UseCase, *, as_of: datetime) -> pl.DataFrame:
@@ -252,7 +145,7 @@ def _read_before(settings: Settings, case: UseCase, *, as_of: datetime) -> pl.Da
     if not before:
         return pl.DataFrame(schema={"chunk_id": pl.String, "embedder": pl.String})
     newest = before[-1]
-    rows = _read_members(settings, case, as_of=newest.as_of, gold_version=newest.gold_version, embedder=newest.embedder)
+    rows = read_members(settings, case, as_of=newest.as_of, gold_version=newest.gold_version, embedder=newest.embedder)
     return rows.select("chunk_id", "embedder")
 
 

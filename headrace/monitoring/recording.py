@@ -11,15 +11,13 @@ from headrace.lake import runs, tables
 from headrace.lake.batches import build_batch_id, format_instant
 from headrace.lake.contracts import load_contract
 from headrace.lake.runs import Step
-from headrace.models.baseline import load_baseline
 from headrace.models.candidate import DRIFT_REFERENCE, METRICS, read_candidate, read_json
 from headrace.models.kinds import load_kind
 from headrace.models.kinds.kind import split_columns
-from headrace.models.scorer import load_scorer
 from headrace.monitoring import drift, performance, retraining
 from headrace.monitoring.retraining import RetrainDecision, RetrainFacts
 from headrace.monitoring.windows import Window, list_windows
-from headrace.registry import history, scoring, versions
+from headrace.registry import candidates, history, scoring, versions
 from headrace.registry.history import Reign
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -123,14 +121,14 @@ def _join_outcomes(settings: Settings, case: UseCase, predictions: pl.DataFrame,
 def _predict_by_rule(settings: Settings, case: UseCase, part: pl.DataFrame) -> list[pl.Series]:
     """What the business rule that came with the version of these rows says about them."""
     version = versions.read(settings, case, number=part["model_version"][0])
-    rule = load_baseline(versions.candidate_folder(settings, version))
+    rule = candidates.load_rule(settings, case, versions.candidate_folder(settings, version))
     return split_columns(load_kind(case.kind), rule.predict(part), rule.outcomes, prefix=performance.RULE)
 
 
 def _measure_drift(settings: Settings, case: UseCase, rows: pl.DataFrame, current: pl.DataFrame, *, window: Window, reign: Reign) -> pl.DataFrame:
     """Both views of one window. Predictions of the champion are compared like a feature, so that outputs are watched too."""
     folder = versions.candidate_folder(settings, versions.read(settings, case, number=reign.version))
-    scorer = load_scorer(folder, threads=settings.threads)
+    scorer = candidates.load_candidate(settings, case, folder, threads=settings.threads)
     season, season_name = _find_season(rows, window)
     references = {
         "training": (pl.read_parquet(folder / DRIFT_REFERENCE), f"training rows of version {reign.version}"),

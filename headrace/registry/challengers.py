@@ -17,8 +17,7 @@ from headrace.lake import tables
 from headrace.lake.batches import format_instant
 from headrace.models.candidate import METRICS, read_candidate, read_json
 from headrace.models.kinds import load_kind
-from headrace.models.training import build_candidate
-from headrace.registry import scoring, version_rows, versions
+from headrace.registry import candidate_building, candidates, scoring, version_rows, versions
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -49,8 +48,7 @@ class Identity:
 
 def identify(settings: Settings, case: UseCase, *, as_of: datetime) -> Identity:
     """Name the candidate that would be built now, from what was known at `as_of` (UTC)."""
-    names = [case.table("gold", "features"), *(case.table("silver", noun) for noun in case.label.inputs)]
-    versions_read = {name: tables.read_version(settings, name) for name in names}
+    versions_read = {name: tables.read_version(settings, name) for name in candidates.list_inputs(case)}
     found = {name: version for name, version in versions_read.items() if version is not None}
     commit, code_hash = provenance.read_commit(), provenance.read_code_hash()
     parts = {"as_of": as_of, "tables": found, "commit": commit, "code_hash": code_hash, "seed": settings.seed}
@@ -70,9 +68,7 @@ def build(settings: Settings, case: UseCase, identity: Identity) -> Decision:
         return passed("train", "built and registered before")
     rows = scoring.read_labelled_rows(settings, case, as_of=identity.as_of)
     folder = _empty_folder(settings, identity)
-    report = build_candidate(
-        rows, case=case, as_of=identity.as_of, seed=settings.seed, threads=settings.threads, folder=folder, provenance=_provenance(identity)
-    )
+    report = candidate_building.build(settings, case, rows, as_of=identity.as_of, folder=folder, made_of=_provenance(case, identity))
     if not report.decision.passed:
         return report.decision
     watched = [f"holdout/{metric}" for metric in load_kind(case.kind).watched]
@@ -102,7 +98,7 @@ def register_folder(
 ) -> versions.Version:
     """Register a candidate's folder with everything that MLflow shows about it: parameters, figures, tags, tables."""
     candidate = read_candidate(folder)
-    packages = {f"package.{name}": version for name, version in provenance.read_packages().items()}
+    packages = {f"package.{name}": version for name, version in candidates.read_packages(case).items()}
     of_case = {"use_case": case.name, "owner": case.owner, "features_version": str(case.features.version)}
     return versions.register(
         settings,
@@ -114,6 +110,7 @@ def register_folder(
         metrics={name: value for name, value in read_json(folder / METRICS).items() if isinstance(value, float)},
         tags={**of_case, **tags, "tables": json.dumps(dict(tables), sort_keys=True)},
         tables=tables,
+        requirements=candidates.list_requirements(case),
     )
 
 
@@ -122,15 +119,18 @@ def _build_signature(case: UseCase) -> "ModelSignature":
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema, TensorSpec
 
-    inputs = [ColSpec("string" if name in case.features.categorical else "double", name, required=False) for name in case.features.names]
+    read = case.features.names if load_kind(case.kind).is_fitted else case.features.carried
+    numbers = set(case.features.names) - set(case.features.categorical)
+    inputs = [ColSpec("double" if name in numbers else "string", name, required=False) for name in read]
     outputs: list[ColSpec | TensorSpec] = [
         ColSpec("double" if column.type == "float64" else "string", name) for name, column in load_kind(case.kind).columns.items()
     ]
     return ModelSignature(inputs=Schema([ColSpec("long", "features_version"), *inputs]), outputs=Schema(outputs))
 
 
-def _provenance(identity: Identity) -> dict[str, object]:
-    return {"tables": dict(identity.tables), "commit": identity.commit, "code_hash": identity.code_hash, "packages": provenance.read_packages()}
+def _provenance(case: UseCase, identity: Identity) -> dict[str, object]:
+    made_of = {"tables": dict(identity.tables), "commit": identity.commit, "code_hash": identity.code_hash}
+    return made_of | {"packages": candidates.read_packages(case)}
 
 
 def _empty_folder(settings: Settings, identity: Identity) -> Path:

@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from headrace.decisions import Decision, blocked, passed
-from headrace.models.candidate import FILES
 from headrace.models.kinds.kind import Kind, is_better
 from headrace.use_case import Policy
 from headrace.words import format_count
@@ -47,7 +46,7 @@ class VersionFacts:
     repeated_scores: np.ndarray | None
 
 
-def decide_compliance(facts: VersionFacts, *, kind: Kind, policy: Policy, forbidden: Sequence[str]) -> list[Decision]:
+def decide_compliance(facts: VersionFacts, *, kind: Kind, policy: Policy, forbidden: Sequence[str], needed: Sequence[str]) -> list[Decision]:
     """Every check, in the order a person would ask.
 
     Args:
@@ -55,6 +54,7 @@ def decide_compliance(facts: VersionFacts, *, kind: Kind, policy: Policy, forbid
         kind: The kind of task.
         policy: The use case's own bars.
         forbidden: Columns that would leak the label.
+        needed: Files that the version's folder must have.
     """
     return [
         decide_signature(facts),
@@ -63,7 +63,8 @@ def decide_compliance(facts: VersionFacts, *, kind: Kind, policy: Policy, forbid
         decide_table_versions(facts),
         decide_features(facts, forbidden=forbidden),
         decide_suspicion(facts, kind=kind, policy=policy),
-        decide_files(facts),
+        decide_bars(facts, policy=policy),
+        decide_files(facts, needed=needed),
         decide_reproducible(facts, kind=kind),
     ]
 
@@ -127,12 +128,31 @@ def decide_suspicion(facts: VersionFacts, *, kind: Kind, policy: Policy) -> Deci
     return passed("suspicion", f"{policy.metric} {figure:.4f} is not better than {limit:.4f}")
 
 
-def decide_files(facts: VersionFacts) -> Decision:
+def decide_bars(facts: VersionFacts, *, policy: Policy) -> Decision:
+    """Every figure that the policy bounds is there, is a number, and keeps its bound."""
+    broken = [f"{name} {_figure(facts, name)} is below {least:g}" for name, least in policy.floors.items() if not _read(facts, name) >= least]
+    broken += [f"{name} {_figure(facts, name)} is above {most:g}" for name, most in policy.ceilings.items() if not _read(facts, name) <= most]
+    count = len(policy.floors) + len(policy.ceilings)
+    return blocked("bars", "; ".join(broken)) if broken else passed("bars", f"{count} bounded figures keep their bounds")
+
+
+def _read(facts: VersionFacts, name: str) -> float:
+    """A figure; not a number, which keeps no bound, where it is missing or infinite."""
+    figure = facts.metrics.get(name)
+    return math.nan if figure is None or not math.isfinite(figure) else figure
+
+
+def _figure(facts: VersionFacts, name: str) -> str:
+    figure = facts.metrics.get(name)
+    return "(missing)" if figure is None else f"{figure:.4g}"
+
+
+def decide_files(facts: VersionFacts, *, needed: Sequence[str]) -> Decision:
     """The folder is complete, and holds data only."""
     unsafe = sorted(name for name in facts.files if PurePosixPath(name).suffix not in DATA_SUFFIXES)
     if unsafe:
         return blocked("safe_files", f"{', '.join(unsafe)} may run code when loaded; a version holds {', '.join(sorted(DATA_SUFFIXES))} only")
-    missing = sorted(set(FILES) - set(facts.files))
+    missing = sorted(set(needed) - set(facts.files))
     return blocked("safe_files", f"the folder lacks {', '.join(missing)}") if missing else passed("safe_files", f"{len(facts.files)} data files")
 
 

@@ -12,12 +12,10 @@ from headrace.features.materialize import FEATURES_VERSION
 from headrace.lake import tables
 from headrace.lake.batches import build_batch_id
 from headrace.lake.runs import build_row
-from headrace.models.baseline import load_baseline
 from headrace.models.candidate import CARD, METRICS, read_candidate, read_json
 from headrace.models.kinds import load_kind
 from headrace.models.kinds.kind import Predictor
-from headrace.models.scorer import load_scorer
-from headrace.registry import approvals, challengers, comparison, compliance, evidence, history, versions
+from headrace.registry import approvals, candidates, challengers, comparison, compliance, evidence, history, versions
 from headrace.registry.compliance import VersionFacts
 from headrace.registry.history import Reign
 from headrace.settings import Settings
@@ -33,7 +31,7 @@ def decide_compliance(settings: Settings, case: UseCase, challenger: versions.Ve
     """Gather what the version carries and judge it check by check."""
     folder = versions.candidate_folder(settings, challenger)
     rows = challengers.holdout_rows(settings, case, folder).head(REPRODUCED_ROWS)
-    first, again = load_scorer(folder), load_scorer(folder)
+    first, again = candidates.load_candidate(settings, case, folder), candidates.load_candidate(settings, case, folder)
     declared = versions.read_signature(settings, challenger)
     facts = VersionFacts(
         features=first.features,
@@ -46,8 +44,10 @@ def decide_compliance(settings: Settings, case: UseCase, challenger: versions.Ve
         first_scores=first.predict(rows),
         repeated_scores=again.predict(rows),
     )
-    kind = load_kind(case.kind)
-    return decide_all("compliance", compliance.decide_compliance(facts, kind=kind, policy=case.policy, forbidden=case.features.forbidden))
+    checks = compliance.decide_compliance(
+        facts, kind=load_kind(case.kind), policy=case.policy, forbidden=case.features.forbidden, needed=candidates.list_files(case)
+    )
+    return decide_all("compliance", checks)
 
 
 def decide_comparison(settings: Settings, case: UseCase, challenger: versions.Version, *, as_of: datetime) -> Decision:
@@ -59,13 +59,17 @@ def decide_comparison(settings: Settings, case: UseCase, challenger: versions.Ve
     reign = history.read_reign(settings, case, as_of=as_of)
     folder = versions.candidate_folder(settings, challenger)
     opponent_folder = folder if reign is None else versions.candidate_folder(settings, versions.read(settings, case, number=reign.version))
-    opponent: Predictor = load_baseline(folder) if reign is None else load_scorer(opponent_folder, threads=settings.threads)
+    opponent: Predictor = (
+        candidates.load_rule(settings, case, folder)
+        if reign is None
+        else candidates.load_candidate(settings, case, opponent_folder, threads=settings.threads)
+    )
     champion = None if reign is None else read_candidate(opponent_folder)
 
     rows = challengers.holdout_rows(settings, case, folder)
     unseen = comparison.decide_unseen(rows, challenger=read_candidate(folder), champion=champion)
     judged = comparison.decide_comparison(
-        challenger=_measure_losses(case, rows, load_scorer(folder, threads=settings.threads)),
+        challenger=_measure_losses(case, rows, candidates.load_candidate(settings, case, folder, threads=settings.threads)),
         opponent=_measure_losses(case, rows, opponent),
         key=case.features.key,
         policy=case.policy,

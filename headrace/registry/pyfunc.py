@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from headrace.models.scorer import Scorer, load_scorer
+from headrace.registry.candidates import LoadedCandidate, load_outside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class CandidateModel:
     """A candidate behind MLflow's `predict`."""
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: LoadedCandidate) -> None:
         self.scorer = scorer
 
     def predict(self, rows: "pd.DataFrame", params: dict[str, Any] | None = None) -> np.ndarray:
@@ -28,4 +28,4 @@ class CandidateModel:
 
 def _load_pyfunc(path: str) -> CandidateModel:
     """MLflow's entry point: `path` is the candidate's folder."""
-    return CandidateModel(load_scorer(Path(path)))
+    return CandidateModel(load_outside(Path(path)))

@@ -11,8 +11,8 @@ from headrace.lake import tables
 from headrace.lake.batches import build_batch_id, format_instant
 from headrace.lake.runs import Step, read_watermark
 from headrace.models.kinds import load_kind
-from headrace.models.scorer import Scorer, load_scorer
-from headrace.registry import history, versions
+from headrace.registry import candidates, history, versions
+from headrace.registry.candidates import LoadedCandidate
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 from headrace.words import format_count
@@ -53,7 +53,7 @@ def score(settings: Settings, case: UseCase, rows: pl.DataFrame) -> pl.DataFrame
     columns = [*case.features.key, "prediction_at", "features_version", "model_version", "model_id", "feature_hash", *kind.columns]
     parts = []
     for (number,), part in rows.partition_by("model_version", as_dict=True, maintain_order=True).items():
-        scorer = load_version_scorer(settings, case, number=int(str(number)))
+        scorer = load_version(settings, case, number=int(str(number)))
         predicted = kind.to_columns(scorer.predict(part), scorer.outcomes)
         parts.append(part.with_columns(*predicted, feature_hashes(part, case.features.names).alias("feature_hash")))
     if not parts:
@@ -62,9 +62,9 @@ def score(settings: Settings, case: UseCase, rows: pl.DataFrame) -> pl.DataFrame
     return pl.concat(parts).select(columns)
 
 
-def load_version_scorer(settings: Settings, case: UseCase, *, number: int) -> Scorer:
-    """The scorer of a registered version."""
-    return load_scorer(versions.candidate_folder(settings, versions.read(settings, case, number=number)))
+def load_version(settings: Settings, case: UseCase, *, number: int) -> LoadedCandidate:
+    """The candidate of a registered version."""
+    return candidates.load_candidate(settings, case, versions.candidate_folder(settings, versions.read(settings, case, number=number)))
 
 
 def build_labels(settings: Settings, case: UseCase, *, known_by: datetime) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from headrace.lake.batches import build_batch_id
 from headrace.lake.runs import build_row
 from headrace.models.baseline import Baseline, parse_baseline
 from headrace.models.candidate import BASELINE, CARD, EXPLANATION, METADATA, METRICS, Candidate, parse_candidate, read_candidate, read_json
+from headrace.models.kinds import load_kind
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -33,7 +34,7 @@ class Described:
         candidate: Its metadata.
         metrics: Figures by name (`holdout/log_loss`); None where one cannot be computed.
         explanation: Mean |SHAP| of each feature (nats).
-        rule: The business rule that it was compared with.
+        rule: The business rule that it was compared with; None for a chain, whose plain search asks its index.
         card: Its model card, Markdown.
     """
 
@@ -41,7 +42,7 @@ class Described:
     candidate: Candidate
     metrics: Mapping[str, float | None]
     explanation: Mapping[str, float]
-    rule: Baseline
+    rule: Baseline | None
     card: str
 
 
@@ -100,12 +101,13 @@ def read_described(settings: Settings, case: UseCase, *, number: int) -> Describ
         raise CandidateError(f"version {number} of {case.name} has no row in {TABLE} of {settings.seen}: it was not registered by training")
     row = found.row(-1, named=True)
     origin = f"the row of version {number} in {TABLE}"
+    candidate = parse_candidate(json.loads(row["candidate"]), origin)
     return Described(
         number=number,
-        candidate=parse_candidate(json.loads(row["candidate"]), origin),
+        candidate=candidate,
         metrics=json.loads(row["metrics"]),
         explanation=json.loads(row["explanation"]),
-        rule=parse_baseline(json.loads(row["rule"])),
+        rule=parse_baseline(json.loads(row["rule"])) if load_kind(candidate.kind).is_fitted else None,
         card=row["card"],
     )
 

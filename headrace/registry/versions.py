@@ -9,7 +9,7 @@ import hashlib
 import logging
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,6 +115,7 @@ def register(
     metrics: Mapping[str, float],
     tags: Mapping[str, str],
     tables: Mapping[str, int],
+    requirements: Sequence[str],
 ) -> Version:
     """Log a candidate's folder as an MLflow model and register it, unless its `model_id` is registered already.
 
@@ -128,6 +129,7 @@ def register(
         metrics: Metrics of the run, `<split>/<metric>_<unit>`.
         tags: Tags of run and version.
         tables: Table name -> Delta version that the candidate was built from.
+        requirements: Packages that a process needs to load it, pinned.
     """
     found = find(settings, case, model_id=model_id)
     if found is not None:
@@ -136,7 +138,17 @@ def register(
     name = model_name(settings, case)
     with open_registry(settings) as client:
         run_id, source = _log_run(
-            settings, client, folder, name=name, model_id=model_id, signature=signature, params=params, metrics=metrics, tags=tags, tables=tables
+            settings,
+            client,
+            folder,
+            name=name,
+            model_id=model_id,
+            signature=signature,
+            params=params,
+            metrics=metrics,
+            tags=tags,
+            tables=tables,
+            requirements=requirements,
         )
         _ensure_registered_model(client, name, case.title)
         # A server wants to be told which model the source belongs to; a database does not ask.
@@ -239,6 +251,7 @@ def _log_run(
     metrics: Mapping[str, float],
     tags: Mapping[str, str],
     tables: Mapping[str, int],
+    requirements: Sequence[str],
 ) -> tuple[str, str]:
     """One MLflow run with everything a person looks for, and the model in it. Returns run id and model URI."""
     import mlflow
@@ -267,16 +280,9 @@ def _log_run(
                 loader_module="headrace.registry.pyfunc",
                 data_path=str(folder),
                 signature=signature,
-                pip_requirements=_requirements(),
+                pip_requirements=list(requirements),
             )
     return run.info.run_id, model.model_uri
-
-
-def _requirements() -> list[str]:
-    from headrace.provenance import read_packages
-
-    packages = read_packages()
-    return [f"{name}=={packages[name]}" for name in ("lightgbm", "polars", "numpy")]
 
 
 def _ensure_experiment(settings: Settings, client: "MlflowClient", name: str) -> str:

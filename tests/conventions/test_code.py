@@ -77,8 +77,7 @@ def test_a_suppressed_finding_has_its_reason_beside_it():
 @pytest.mark.parametrize("name", use_cases.names())
 def test_a_use_case_is_complete(name):
     case = use_cases.load(name)
-    promised = [case.table(layer, feed) for feed in case.feeds for layer in ("bronze", "silver")]
-    promised += [case.table("gold", "features"), case.table("inference", "predictions"), case.table("inference", "requests")]
+    promised = [*case.feed_tables, *case.other_tables]
     assert [table for table in promised if find_contract(table) is None] == []
     assert case.title.endswith("?")
     assert set(case.features.names).isdisjoint(case.features.forbidden)

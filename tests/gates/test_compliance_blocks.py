@@ -1,5 +1,6 @@
 """The compliance gate: each check, and every way in which it must block."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -59,7 +60,7 @@ NAN = float("nan")
     ],
 )
 def test_compliance_blocks(changes, check, reason):
-    decisions = decide_compliance(replace(COMPLIANT, **changes), kind=load_kind("binary"), policy=POLICY, forbidden=("returned_at",))
+    decisions = decide_compliance(replace(COMPLIANT, **changes), kind=load_kind("binary"), policy=POLICY, forbidden=("returned_at",), needed=FILES)
     refusals = {decision.gate: decision.reason for decision in decisions if not decision.passed}
     assert reason in refusals.get(check, "")
 
@@ -74,12 +75,41 @@ def test_compliance_blocks(changes, check, reason):
     ],
 )
 def test_suspicion_blocks_when_the_policy_cannot_be_applied(changes, reason):
-    decisions = decide_compliance(COMPLIANT, kind=load_kind("binary"), policy=replace(POLICY, **changes), forbidden=())
+    decisions = decide_compliance(COMPLIANT, kind=load_kind("binary"), policy=replace(POLICY, **changes), forbidden=(), needed=FILES)
     assert [reason in decision.reason for decision in decisions if not decision.passed] == [True]
 
 
 def test_a_loss_is_suspicious_when_it_is_low():
     policy = replace(POLICY, metric="holdout/log_loss", suspicion_limit=0.2)
     for loss, passes in ((0.1, False), (0.4, True)):
-        decisions = decide_compliance(replace(COMPLIANT, metrics={"holdout/log_loss": loss}), kind=load_kind("binary"), policy=policy, forbidden=())
+        decisions = decide_compliance(
+            replace(COMPLIANT, metrics={"holdout/log_loss": loss}), kind=load_kind("binary"), policy=policy, forbidden=(), needed=FILES
+        )
         assert all(decision.passed for decision in decisions) == passes
+
+
+@pytest.mark.parametrize(
+    ("bars", "reason"),
+    [
+        pytest.param({"floors": {"holdout/roc_auc": 0.76}}, "holdout/roc_auc 0.75 is below 0.76", id="below a floor"),
+        pytest.param({"floors": {"holdout/recall": 0.5}}, r"holdout/recall \(missing\) is below 0.5", id="figure of a floor missing"),
+        pytest.param({"ceilings": {"holdout/roc_auc": 0.74}}, "holdout/roc_auc 0.75 is above 0.74", id="above a ceiling"),
+        pytest.param({"ceilings": {"attacks/success_fraction": 0.1}}, r"\(missing\) is above 0.1", id="figure of a ceiling missing"),
+        pytest.param({"floors": {"holdout/roc_auc": NAN}}, "is below nan", id="floor that is no number"),
+        pytest.param({"ceilings": {"holdout/roc_auc": NAN}}, "is above nan", id="ceiling that is no number"),
+    ],
+)
+def test_a_figure_that_does_not_keep_its_bar_blocks(bars, reason):
+    policy = replace(POLICY, **bars)
+    decisions = decide_compliance(COMPLIANT, kind=load_kind("binary"), policy=policy, forbidden=(), needed=FILES)
+    (broken,) = [decision for decision in decisions if not decision.passed]
+    assert broken.gate == "bars"
+    assert re.search(reason, broken.reason)
+
+
+@pytest.mark.parametrize("figure", [None, NAN, float("inf"), -float("inf")])
+def test_a_bounded_figure_that_is_no_number_blocks(figure):
+    facts = replace(COMPLIANT, metrics=COMPLIANT.metrics | {"holdout/cost_usd": figure})
+    for bars in ({"floors": {"holdout/cost_usd": 0.0}}, {"ceilings": {"holdout/cost_usd": 1.0}}):
+        decisions = decide_compliance(facts, kind=load_kind("binary"), policy=replace(POLICY, **bars), forbidden=(), needed=FILES)
+        assert [decision.gate for decision in decisions if not decision.passed] == ["bars"]

@@ -23,12 +23,14 @@ from headrace.errors import AccessError, HeadraceError, UseCaseError
 from headrace.lake import catalog, ingestion, refinement, runs, tables
 from headrace.lake.contracts import load_contract
 from headrace.lake.quality import QualityReport
+from headrace.llm import hub, model_calls
 from headrace.registry import challengers, version_rows, versions
 from headrace.registry.challengers import Identity
 from headrace.serving.inference_log import log_folder
 from headrace.settings import ROOT, Settings, load_settings
 from tests.console.year import CASE, write_champion, write_decisions
 from tests.isolation.writers_of_the_library import list_writers
+from tests.llm.test_model_calls import CALL
 
 NOON = datetime(2013, 1, 1, 12, tzinfo=UTC)
 OTHERS = ("staging", "prod")
@@ -84,6 +86,8 @@ ATTEMPTS: dict[str, Callable[[Settings, str], object]] = {
     "lake.refinement.refine_feed": lambda settings, text: refinement.refine_feed(settings, CASE, text, as_of=NOON),
     "lake.refinement.withdraw_batch": lambda settings, text: refinement.withdraw_batch(settings, CASE, bronze_batch=text, by="eve", reason="why"),
     "lake.refinement.record_report": lambda settings, text: refinement.record_report(settings, CASE, report(), batch_id=text),
+    "llm.hub.fetch": lambda settings, text: hub.fetch(settings, text),
+    "llm.model_calls.append_calls": lambda settings, text: model_calls.append_calls(settings, [CALL], batch_id=text),
     "verification.scratch": open_scratch,
 }
 
@@ -93,7 +97,6 @@ AT_HOME: dict[str, Callable[[Settings, str], object]] = {
     "process.start_logging": lambda settings, text: process.start_logging(settings, name=text),
     "registry.challengers.build": build_candidate,
     "registry.version_rows.record_version": record_version,
-    "registry.versions.find": lambda settings, text: versions.find(settings, CASE, model_id=text),
 }
 
 # These are handed a folder; who hands it, and that it lies at home, is what the laws below are about.
@@ -101,6 +104,13 @@ HANDED_A_FOLDER = {
     "console.figures.write_figures": "a person names the file, on the command line",
     "console.pages.write_page": "story_path, quality_path, runs_path, catalog_path",
     "features.online.publish": "refresh.publish_online, from online_root",
+    "console.evaluation.write_evaluation": "a person names the file, on the command line",
+    "llm.chain_training.build_chain": "challengers.candidate_working_folder",
+    "llm.evaluation_records.append_evaluation": "append_retrieval_evaluation, with the name of a UseCase; its tables are its own",
+    "llm.local_server.serve": "endpoints, which find the log in the environment's own folder",
+    "llm.prompts.register_prompt": "chain_training, with the name of a UseCase; it locks a file at home and writes to the registry of these settings",
+    "llm.vector_index.publish": "index_versions.index_folder",
+    "registry.client.open_client": "registry_uri of these settings",
     "models.candidate.write_candidate": "training.build_candidate",
     "models.candidate.write_json": "training.build_candidate",
     "models.training.build_candidate": "challengers.candidate_working_folder",

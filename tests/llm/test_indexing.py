@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 
 from headrace.errors import ModelError
 from headrace.lake import tables
-from headrace.llm import indexing, vector_index
+from headrace.llm import index_versions, indexing, vector_index
 from headrace.llm.vector_index import build_condition
 from headrace.settings import ROOT, load_settings
 from tests.llm.small_documents import CASE, at, deliver, embed
@@ -44,13 +44,13 @@ def run_index(settings, day, *, revision=1):
     step = indexing.append_chunks(settings, CASE, as_of=at(day), revision=revision, embed=embed)
     assert step.decision.passed, step.decision.reason
     version = indexing.record_version(settings, CASE, as_of=at(day), revision=revision)
-    indexing.publish_index(settings, CASE, version)
+    index_versions.publish_index(settings, CASE, version)
     return version
 
 
 def search(settings, name=None):
     """What both searches find, all of it."""
-    index = indexing.open_index(settings, CASE, name)
+    index = index_versions.open_index(settings, CASE, name)
     return index.search_dense(embed([QUESTION])[0], 50), index.search_text(QUESTION, 50)
 
 
@@ -71,7 +71,7 @@ def test_new_chunks_are_found_and_those_of_deleted_and_changed_documents_vanish_
     dense, text = search(settings)
     assert set(dense["text"]) == {"a list is ordered", "a tuple"}
     assert text["text"].to_list() == ["a list is ordered"]
-    row = tables.read(settings, indexing.TABLE).sort("as_of").collect().to_dicts()[1]
+    row = tables.read(settings, index_versions.TABLE).sort("as_of").collect().to_dicts()[1]
     assert (row["chunk_count"], row["added_count"], row["deleted_count"]) == (2, 2, 3)
 
 
@@ -96,7 +96,7 @@ def test_texts_that_did_not_change_are_not_embedded_again(settings):
     indexing.append_chunks(settings, CASE, as_of=at(1), embed=count)
     deliver(settings, 2, {"a.md": "one\n\ntwo changed"})
     indexing.append_chunks(settings, CASE, as_of=at(2), embed=count)
-    assert [text.partition("\n")[2] for text in embedded] == ["one", "two", "two changed"]
+    assert embedded == ["one", "two", "two changed"]
 
 
 documents = st.dictionaries(st.sampled_from(["a.md", "b.md", "c.md"]), st.sampled_from([None, "a list", "what is\n\na list", "mutable\n\nlist list"]))
@@ -112,24 +112,24 @@ def test_an_index_that_was_updated_is_one_that_was_built_at_once(tmp_path_factor
             deliver(settings, day, change)
         run_index(settings, day)
     updated = search(settings)
-    shutil.rmtree(indexing.index_folder(settings, CASE))
+    shutil.rmtree(index_versions.index_folder(settings, CASE))
     assert_same(search(settings), updated)
-    assert indexing.open_index(settings, CASE).read_digest() == indexing.find_version(settings, CASE).content_digest
+    assert index_versions.open_index(settings, CASE).read_digest() == index_versions.find_version(settings, CASE).content_digest
 
 
 def test_running_again_writes_and_embeds_nothing(settings):
     deliver(settings, 1, {"a.md": "a list"})
     first = run_index(settings, 1)
-    version = tables.read_version(settings, indexing.chunk_table(CASE))
+    version = tables.read_version(settings, index_versions.chunk_table(CASE))
 
     def refuse(texts):
         raise AssertionError(f"embedded again: {texts}")
 
     assert indexing.append_chunks(settings, CASE, as_of=at(1), embed=refuse).rows_written == 1
     assert indexing.record_version(settings, CASE, as_of=at(1)) == first
-    indexing.publish_index(settings, CASE, first)
-    assert tables.read_version(settings, indexing.chunk_table(CASE)) == version
-    assert vector_index.list_versions(indexing.index_folder(settings, CASE)) == [first.name]
+    index_versions.publish_index(settings, CASE, first)
+    assert tables.read_version(settings, index_versions.chunk_table(CASE)) == version
+    assert vector_index.list_versions(index_versions.index_folder(settings, CASE)) == [first.name]
 
 
 def test_a_tick_without_a_change_is_a_version_with_the_same_content(settings):
@@ -150,28 +150,28 @@ def test_an_empty_corpus_blocks(settings):
 
 def test_a_version_that_nobody_recorded_is_refused(settings):
     with pytest.raises(ModelError, match="docs_assistant has no index yet; recorded: none. Run make index"):
-        indexing.open_index(settings, CASE)
+        index_versions.open_index(settings, CASE)
     deliver(settings, 1, {"a.md": "a list"})
     version = run_index(settings, 1)
     with pytest.raises(ModelError, match=f"no version tomorrow of its index; recorded: {version.name}"):
-        indexing.open_index(settings, CASE, "tomorrow")
+        index_versions.open_index(settings, CASE, "tomorrow")
 
 
 def test_an_index_is_not_made_of_other_chunks_than_were_recorded(settings):
     deliver(settings, 1, {"a.md": "a list"})
     version = run_index(settings, 1)
-    shutil.rmtree(indexing.index_folder(settings, CASE))
+    shutil.rmtree(index_versions.index_folder(settings, CASE))
     deliver(settings, 2, {"b.md": "another"})
     run_index(settings, 2)
     later = type(version)(**(vars(version) | {"as_of": version.as_of + timedelta(days=1), "gold_version": version.gold_version + 1, "name": "x"}))
     with pytest.raises(ModelError, match="does not give the 1 chunks that index version x was recorded with"):
-        indexing.publish_index(settings, CASE, later)
+        index_versions.publish_index(settings, CASE, later)
 
 
 def test_a_filter_leaves_chunks_out_before_the_search_whatever_their_names_hold(settings):
     deliver(settings, 1, {"it's.md": "a list", "b.md": "what is a list"})
     run_index(settings, 1)
-    index = indexing.open_index(settings, CASE)
+    index = index_versions.open_index(settings, CASE)
     where = build_condition("document_id", ["it's.md"])
     assert index.search_dense(embed([QUESTION])[0], 1, where)["text"].to_list() == ["a list"]
     assert index.search_text(QUESTION, 1, where)["text"].to_list() == ["a list"]
@@ -182,7 +182,7 @@ def test_a_filter_leaves_chunks_out_before_the_search_whatever_their_names_hold(
 def test_nothing_in_a_question_is_syntax(settings, question):
     deliver(settings, 1, {"a.md": "a list"})
     run_index(settings, 1)
-    rows = indexing.open_index(settings, CASE).search_text(question, 5)
+    rows = index_versions.open_index(settings, CASE).search_text(question, 5)
     assert rows.schema == pl.Schema(vector_index.FOUND_SCHEMA)
     assert rows.height == ("list" in question)
 
@@ -190,9 +190,9 @@ def test_nothing_in_a_question_is_syntax(settings, question):
 def test_scores_are_cosines_and_the_best_comes_first(settings):
     deliver(settings, 1, {"a.md": "a list\n\nsomething else", "b.md": "what is a list"})
     run_index(settings, 1)
-    index = indexing.open_index(settings, CASE)
+    index = index_versions.open_index(settings, CASE)
     rows = index.search_dense(embed([QUESTION])[0], 3)
-    expected = embed([QUESTION]) @ embed([f"{path}\n{text}" for path, text in rows.select("heading_path", "text").iter_rows()]).T
+    expected = embed([QUESTION]) @ embed(rows["text"].to_list()).T
     assert rows["score"].to_list() == pytest.approx(expected[0].tolist(), abs=1e-5)
     assert rows["score"].is_sorted(descending=True)
     assert index.chunk_count == 3
@@ -202,7 +202,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import lancedb.table
-from headrace.llm import indexing
+from headrace.llm import index_versions, indexing
 from headrace.llm.tokenizing import load_tokenizer
 from headrace.settings import load_settings
 from tests.llm.small_documents import CASE, at, embed
@@ -220,7 +220,7 @@ def die(*args, **kwargs):
 original = getattr(owner, names[1])
 setattr(owner, names[1], die)
 indexing.append_chunks(settings, CASE, as_of=at(2), embed=embed)
-indexing.publish_index(settings, CASE, indexing.record_version(settings, CASE, as_of=at(2)))
+index_versions.publish_index(settings, CASE, indexing.record_version(settings, CASE, as_of=at(2)))
 """
 
 
@@ -248,12 +248,12 @@ def test_a_run_that_is_killed_anywhere_leaves_no_version_and_the_next_one_leaves
     path = write_tokenizer(tmp_path / "tokenizer.json")
     done = subprocess.run([sys.executable, "-c", KILLED, str(settings.home), str(path), moment], cwd=ROOT, check=False, env=dict(os.environ))
     assert done.returncode == -signal.SIGKILL
-    assert vector_index.list_versions(indexing.index_folder(settings, CASE)) == [first.name]
+    assert vector_index.list_versions(index_versions.index_folder(settings, CASE)) == [first.name]
     assert_same(search(settings, first.name), before)
 
     run_index(settings, 2)
     assert_same(search(settings), search(whole))
-    for table in (indexing.chunk_table(CASE), indexing.TABLE):
+    for table in (index_versions.chunk_table(CASE), index_versions.TABLE):
         left, right = (tables.read(home, table).drop("built_at", strict=False).collect() for home in (settings, whole))
         assert_frame_equal(left, right, check_row_order=False)
 
@@ -261,7 +261,7 @@ def test_a_run_that_is_killed_anywhere_leaves_no_version_and_the_next_one_leaves
 def _publish(home, day, started):
     started.wait()
     settings = load_settings("dev", home=home, variables={})
-    indexing.publish_index(settings, CASE, indexing.read_versions(settings, CASE)[day - 1])
+    index_versions.publish_index(settings, CASE, index_versions.read_versions(settings, CASE)[day - 1])
 
 
 @pytest.mark.long
@@ -271,7 +271,7 @@ def test_of_two_processes_one_works_on_an_index_and_the_other_waits(settings):
     deliver(settings, 2, {"b.md": None})
     run_index(settings, 2)
     expected = search(settings)
-    shutil.rmtree(indexing.index_folder(settings, CASE))
+    shutil.rmtree(index_versions.index_folder(settings, CASE))
     spawn = multiprocessing.get_context("spawn")
     started = spawn.Event()
     both = [spawn.Process(target=_publish, args=(settings.home, day, started)) for day in (1, 2)]

@@ -73,7 +73,16 @@ def monitored(candidate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def lake(settings: Settings, monitored: Path) -> Settings:
     """A lake with a champion, its predictions and their outcomes."""
     version = versions.register(
-        settings, CASE, monitored, model_id="one", signature=SIGNATURE, params={}, metrics={}, tags={"as_of": "2013-04-01"}, tables={}
+        settings,
+        CASE,
+        monitored,
+        model_id="one",
+        signature=SIGNATURE,
+        params={},
+        metrics={},
+        tags={"as_of": "2013-04-01"},
+        tables={},
+        requirements=[],
     )
     history.record_verdict(settings, CASE, version, passed("promotion", "better"), as_of=SINCE, approver=None)
     rows = purchases().with_columns(pl.lit(1, dtype=pl.Int64).alias("model_version"))

@@ -137,7 +137,7 @@ def test_versions_and_their_files_go_through_the_server(staging, as_client, cand
     # After `make up`, every use case has its registered model, and MLflow says that it has no champion instead of "denied".
     assert versions.read_alias(staging, use_cases.load("flight_delay"), alias=versions.CHAMPION) is None
     version = versions.register(
-        staging, case, candidate, model_id="m1", signature=SIGNATURE, params={}, metrics={}, tags={"as_of": "2013-04-01"}, tables={}
+        staging, case, candidate, model_id="m1", signature=SIGNATURE, params={}, metrics={}, tags={"as_of": "2013-04-01"}, tables={}, requirements=[]
     )
     versions.set_alias(staging, case, alias=versions.CHAMPION, number=version.number)
     found = versions.read_alias(staging, case, alias=versions.CHAMPION)

@@ -55,7 +55,16 @@ def register(settings: Settings, case: UseCase, candidate: Path) -> Callable[[st
 
     def register_version(model_id: str) -> versions.Version:
         version = versions.register(
-            settings, case, candidate, model_id=model_id, signature=SIGNATURE, params={}, metrics={}, tags={"as_of": "2013-04-01"}, tables={}
+            settings,
+            case,
+            candidate,
+            model_id=model_id,
+            signature=SIGNATURE,
+            params={},
+            metrics={},
+            tags={"as_of": "2013-04-01"},
+            tables={},
+            requirements=[],
         )
         versions.set_alias(settings, case, alias=versions.CHALLENGER, number=version.number)
         return version

@@ -19,10 +19,11 @@ COMPLIANT = VersionFacts(
 
 
 def test_a_version_that_carries_everything_passes_every_check():
-    decisions = decide_compliance(COMPLIANT, kind=load_kind("binary"), policy=POLICY, forbidden=("returned_at",))
+    decisions = decide_compliance(COMPLIANT, kind=load_kind("binary"), policy=POLICY, forbidden=("returned_at",), needed=FILES)
     assert all(decision.passed for decision in decisions), [decision.reason for decision in decisions]
 
 
 def test_every_check_has_a_name_of_its_own():
-    names = [decision.gate for decision in decide_compliance(COMPLIANT, kind=load_kind("binary"), policy=POLICY, forbidden=())]
-    assert names == ["signature", "model_card", "tags", "table_versions", "leaking_features", "suspicion", "safe_files", "reproducible_score"]
+    names = [decision.gate for decision in decide_compliance(COMPLIANT, kind=load_kind("binary"), policy=POLICY, forbidden=(), needed=FILES)]
+    assert names[:5] == ["signature", "model_card", "tags", "table_versions", "leaking_features"]
+    assert names[5:] == ["suspicion", "bars", "safe_files", "reproducible_score"]

@@ -13,6 +13,7 @@ from headrace.decisions import blocked, decide_all
 from headrace.errors import CandidateError, RegistryError
 from headrace.features import refresh
 from headrace.lake import tables
+from headrace.models.scorer import load_scorer
 from headrace.registry import history, promotion, versions
 from tests.story.conftest import TRAINED_AS_OF
 
@@ -131,7 +132,7 @@ def test_a_loaded_version_predicts_through_mlflow_what_headrace_predicts(bench):
     import numpy as np
 
     version = bench.register("a")
-    scorer = promotion.load_scorer(versions.candidate_folder(bench.settings, version))
+    scorer = load_scorer(versions.candidate_folder(bench.settings, version))
     rows = tables.read(bench.settings, "gold.flight_delay_features").head(50).collect()
     mlflow.set_registry_uri(bench.settings.registry_uri)
     mlflow.set_tracking_uri(bench.settings.registry_uri)

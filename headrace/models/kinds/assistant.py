@@ -7,7 +7,7 @@ likely the first one is the right one. A question whose answer no section holds 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,7 @@ NO_SECTION = "(none)"
 DOES_NOT_KNOW = "I do not know: the documents do not say."
 
 ANSWER, CITED, RANKED, CONFIDENCE = "answer", "cited_sections", "ranked_sections", "confidence_fraction"
+QUOTATIONS, PINS = "quotations", "pinned_versions"
 
 # Depths at which a ranking is judged: what a person reads, and what a reranker would be given.
 SHORT, DEEP = 10, 50
@@ -46,6 +47,21 @@ WORDS = Words(
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quoted:
+    """A part of a section, word for word, as a reply keeps it: an answer stays readable when the documents have changed.
+
+    Attributes:
+        section_id: The section.
+        heading_path: Titles from the document's down to the section's.
+        text: The words.
+    """
+
+    section_id: str
+    heading_path: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reply:
     """What was made of a question.
 
@@ -54,17 +70,21 @@ class Reply:
         cited: Sections that it cites, in the order of citation.
         ranked: Sections that were found, best first.
         confidence: Probability (0 to 1) that the first of them holds the answer.
+        quotations: What it quotes of the cited sections, in the order of citation.
+        pins: What it was made with (`index`, `prompt`, `model`) -> its version.
     """
 
     answer: str
     cited: tuple[str, ...]
     ranked: tuple[str, ...]
     confidence: float
+    quotations: tuple[Quoted, ...] = ()
+    pins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_answered(self) -> bool:
-        """Whether it said more than that it does not know."""
-        return self.answer != DOES_NOT_KNOW
+        """Whether it answered: what cites nothing is no answer."""
+        return bool(self.cited)
 
     def find_place(self, section: str) -> float:
         """Place of a section among those found, from 1; infinite where it was not."""
@@ -81,7 +101,21 @@ def format_replies(replies: Sequence[Reply]) -> np.ndarray:
 def parse_reply(text: str) -> Reply:
     """The reply that a prediction holds."""
     content = json.loads(text)
-    return Reply(answer=content["answer"], cited=tuple(content["cited"]), ranked=tuple(content["ranked"]), confidence=content["confidence"])
+    return Reply(
+        answer=content["answer"],
+        cited=tuple(content["cited"]),
+        ranked=tuple(content["ranked"]),
+        confidence=content["confidence"],
+        quotations=tuple(Quoted(**quoted) for quoted in content["quotations"]),
+        pins=content["pins"],
+    )
+
+
+def read_columns(answer: str, cited: str, ranked: str, confidence: float, quotations: str, pins: str) -> Reply:
+    """The reply that a row's columns hold, in their order."""
+    quoted = tuple(Quoted(**content) for content in json.loads(quotations))
+    cited_sections, ranked_sections = tuple(json.loads(cited)), tuple(json.loads(ranked))
+    return Reply(answer=answer, cited=cited_sections, ranked=ranked_sections, confidence=confidence, quotations=quoted, pins=json.loads(pins))
 
 
 class Assistant:
@@ -108,6 +142,8 @@ class Assistant:
         CITED: Column(type="string", description="Ids of the sections that the answer cites, as JSON."),
         RANKED: Column(type="string", description="Ids of the sections that were found, best first, as JSON."),
         CONFIDENCE: Column(type="float64", unit="fraction", range=(0, 1), description="Probability that the first section holds the answer, 0 to 1."),
+        QUOTATIONS: Column(type="string", description="What it quotes of the cited sections (section, heading path, words), as JSON."),
+        PINS: Column(type="string", description="Versions of index, prompt and model that it was made with, as JSON."),
     }
 
     def find_label_fault(self, labels: pl.Series) -> str | None:
@@ -161,16 +197,19 @@ class Assistant:
             pl.Series(CITED, [json.dumps(reply.cited) for reply in replies], dtype=pl.String),
             pl.Series(RANKED, [json.dumps(reply.ranked) for reply in replies], dtype=pl.String),
             pl.Series(CONFIDENCE, [reply.confidence for reply in replies], dtype=pl.Float64),
+            pl.Series(
+                QUOTATIONS, [json.dumps([asdict(quoted) for quoted in reply.quotations], ensure_ascii=False) for reply in replies], dtype=pl.String
+            ),
+            pl.Series(PINS, [json.dumps(reply.pins, sort_keys=True) for reply in replies], dtype=pl.String),
         ]
 
     def from_columns(self, rows: pl.DataFrame, *, prefix: str = "") -> tuple[np.ndarray, Outcomes]:
         """The replies; None where a row has none."""
         written = rows.select(f"{prefix}{name}" for name in self.columns).rows()
         found = np.empty(len(written), dtype=object)
-        for place, (answer, cited, ranked, confidence) in enumerate(written):
+        for place, (answer, cited, ranked, confidence, quotations, pins) in enumerate(written):
             if answer is not None:
-                reply = Reply(answer=answer, cited=tuple(json.loads(cited)), ranked=tuple(json.loads(ranked)), confidence=confidence)
-                found[place] = format_replies([reply])[0]
+                found[place] = format_replies([read_columns(answer, cited, ranked, confidence, quotations, pins)])[0]
         return found, ()
 
     def compare(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
@@ -182,6 +221,10 @@ class Assistant:
     def drift_values(self, predictions: np.ndarray, outcomes: Outcomes) -> pl.Series:
         """How sure it was."""
         return pl.Series(CONFIDENCE, [parse_reply(text).confidence for text in predictions], dtype=pl.Float64)
+
+
+def _format_quotations(reply: Reply) -> str:
+    return json.dumps([asdict(quoted) for quoted in reply.quotations], ensure_ascii=False)
 
 
 def _find_loss(label: str | None, prediction: str | None) -> float:

@@ -10,7 +10,8 @@ RANKED = tuple(f"page#{place}" for place in range(1, 61))
 
 
 def reply(*, answer="Yes.", confidence=0.5, ranked=RANKED):
-    return Reply(answer=answer, cited=ranked[:1], ranked=ranked, confidence=confidence)
+    cited = () if answer == DOES_NOT_KNOW else ranked[:1]
+    return Reply(answer=answer, cited=cited, ranked=ranked, confidence=confidence)
 
 
 def losses(labels, *replies):

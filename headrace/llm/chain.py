@@ -1,0 +1,165 @@
+"""A chain: guard, retrieve, see how sure that is, quote, guard. The same steps answer batches, the gate's questions and the server's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+from headrace.errors import CandidateError
+from headrace.llm.confidence import Confidence
+from headrace.llm.guardrails.loading import Guardrails
+from headrace.llm.quotation import choose_quotation
+from headrace.models.candidate import Candidate
+from headrace.models.kinds import load_kind
+from headrace.models.kinds.assistant import DEEP, DOES_NOT_KNOW, Quoted, Reply, format_replies
+from headrace.models.kinds.kind import Kind, Outcomes
+
+QUESTION = "question"
+
+# Sections beyond those quoted that guardrails look at, to stand in for what they block.
+SPARE = 3
+
+
+class Section(Protocol):
+    """A section that retrieval found: what it is called, where it stands, what it says, and how well it fits."""
+
+    @property
+    def section_id(self) -> str: ...  # noqa: D102 - see the class
+
+    @property
+    def heading_path(self) -> str: ...  # noqa: D102 - see the class
+
+    @property
+    def text(self) -> str: ...  # noqa: D102 - see the class
+
+    @property
+    def score(self) -> float: ...  # noqa: D102 - see the class
+
+
+class Retrieves(Protocol):
+    """Retrieval over one version of an index."""
+
+    def retrieve(self, question: str, *, k: int) -> Sequence[Section]:
+        """At most `k` sections, best first, each once."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quotation:
+    """A part of a section, word for word.
+
+    Attributes:
+        section: The section it is taken from.
+        text: The words.
+    """
+
+    section: Section
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What retrieval found for a question.
+
+    Attributes:
+        sections: All, best first.
+        usable: Those of the first that no guardrail blocks.
+        refusal: What a person is told where the question, or everything found, is blocked; else empty.
+    """
+
+    sections: tuple[Section, ...]
+    usable: tuple[Section, ...]
+    refusal: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """A loaded chain.
+
+    Attributes:
+        metadata: Its `candidate.json`.
+        retriever: Retrieval over the index that it pins.
+        confidence: How sure it may be of what it found, and where it declines.
+        guardrails: What looks at questions, passages and answers; what blocks is not answered.
+        quoted: Number of sections that an answer quotes.
+        pins: What it pins (`index`, `prompt`, `model`) -> the version; each reply says them.
+    """
+
+    metadata: Candidate
+    retriever: Retrieves
+    confidence: Confidence
+    guardrails: Guardrails
+    quoted: int
+    pins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What it reads of a row: the question."""
+        return self.metadata.features
+
+    @property
+    def kind(self) -> Kind:
+        """Its kind of task."""
+        return load_kind(self.metadata.kind)
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """None: it tells no classes apart."""
+        return ()
+
+    def predict(self, rows: pl.DataFrame) -> np.ndarray:
+        """A reply to each row's question, by quotation alone, in the rows' order.
+
+        Args:
+            rows: With `question`, among any other columns.
+
+        Raises:
+            CandidateError: The rows carry no question.
+        """
+        if QUESTION not in rows.columns:
+            raise CandidateError(f"a chain reads the column {QUESTION}, the rows have {', '.join(rows.columns)}")
+        return format_replies([self.reply(question) for question in rows[QUESTION].to_list()])
+
+    def reply(self, question: str) -> Reply:
+        """What it makes of a question without a language model."""
+        return self.answer(question, self.find(question))
+
+    def answer(self, question: str, found: "Found") -> Reply:
+        """The quotations that answer a question, or that it does not know, or why it may not say."""
+        confidence = self.confidence.estimate(found.sections[0].score) if found.sections else 0.0
+        ranked = tuple(section.section_id for section in found.sections)
+        if found.refusal or confidence < self.confidence.decline_below:
+            return Reply(answer=found.refusal or DOES_NOT_KNOW, cited=(), ranked=ranked, confidence=confidence)
+        quotations = self.quote(question, found.usable)
+        checked = self.guardrails.decide_answer(
+            "\n".join(quotation.text for quotation in quotations), passages=[quotation.section.text for quotation in quotations], system_prompt=""
+        )
+        if quotations and not checked.decision.passed:
+            return Reply(answer=checked.sentence, cited=(), ranked=ranked, confidence=confidence)
+        cited = tuple(quotation.section.section_id for quotation in quotations)
+        kept = tuple(Quoted(section_id=said.section.section_id, heading_path=said.section.heading_path, text=said.text) for said in quotations)
+        return Reply(answer=format_quotations(quotations), cited=cited, ranked=ranked, confidence=confidence, quotations=kept, pins=self.pins)
+
+    def find(self, question: str) -> "Found":
+        """The sections for a question, and which of the first may be shown; none where a guardrail blocks the question."""
+        asked = self.guardrails.decide_question(question)
+        if not asked.decision.passed:
+            return Found(sections=(), usable=(), refusal=asked.sentence)
+        sections = tuple(self.retriever.retrieve(question, k=DEEP))
+        first = sections[: self.quoted + SPARE]
+        passages = self.guardrails.decide_passages(question, [section.text for section in first], best_score=first[0].score if first else None)
+        refusal = passages.sentence if first and not passages.decision.passed else ""
+        return Found(sections=sections, usable=tuple(first[place] for place in passages.kept), refusal=refusal)
+
+    def quote(self, question: str, sections: Sequence[Section]) -> list[Quotation]:
+        """What the best sections say to a question; sections of which nothing can be quoted are left out."""
+        quotations = [Quotation(section=section, text=choose_quotation(question, section.text)) for section in sections[: self.quoted]]
+        return [quotation for quotation in quotations if quotation.text]
+
+
+def format_quotations(quotations: Sequence[Quotation]) -> str:
+    """Quotations as an answer, each with where it stands; that it is not known where there are none."""
+    lines = [f"{quotation.text}\n[{place}] {quotation.section.heading_path}" for place, quotation in enumerate(quotations, start=1)]
+    return "\n\n".join(lines) if lines else DOES_NOT_KNOW

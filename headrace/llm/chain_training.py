@@ -1,0 +1,167 @@
+"""Build a chain: tune retrieval and the bar of silence on the older questions, judge on the newer, write the folder.
+
+Nothing is fitted or chosen on the holdout. Apart from milliseconds, the same index, questions and code write the same figures.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from headrace.decisions import blocked
+from headrace.errors import CandidateError
+from headrace.llm.attacks import measure_attacks
+from headrace.llm.chain import QUESTION, Chain
+from headrace.llm.chain_candidate import CHAIN, Pins
+from headrace.llm.chain_card import build_chain_card
+from headrace.llm.chain_judging import judge_chains
+from headrace.llm.confidence import Confidence
+from headrace.llm.confidence_fitting import fit_confidence
+from headrace.llm.gateway import read_identity
+from headrace.llm.guardrails.loading import load_guardrails
+from headrace.llm.prompt_templates import read_prompt
+from headrace.llm.prompts import register_prompt
+from headrace.llm.retrieval_config import PLAIN_SEARCH, RetrievalConfig
+from headrace.llm.searching import open_retriever, pin_index, tune_retrieval
+from headrace.models.candidate import BASELINE, CARD, DRIFT_REFERENCE, EXPLANATION, METRICS, Candidate, write_candidate, write_json
+from headrace.models.kinds import load_kind
+from headrace.models.kinds.assistant import NO_SECTION
+from headrace.models.splits import GATE, Splits, decide_parts, split_by_time
+from headrace.models.training import CandidateReport
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+
+logger = logging.getLogger(__name__)
+
+# It always answers: what a search page does.
+ALWAYS = Confidence(slope=0.0, intercept=0.0, decline_below=0.0)
+
+
+def build_chain(
+    settings: Settings, case: UseCase, rows: pl.DataFrame, *, as_of: datetime, folder: Path, provenance: Mapping[str, Any]
+) -> CandidateReport:
+    """Build a chain from labelled questions and write its folder; `candidate.json` comes last, so a folder that has it is complete.
+
+    Args:
+        settings: The environment, whose newest index known at `as_of` the chain pins.
+        case: The use case.
+        rows: Feature rows with `question`, `prediction_at`, the label and `label_known_at`. Grain: one row per question.
+        as_of: Instant (UTC) whose knowledge counts.
+        folder: An existing, empty folder.
+        provenance: What else made the candidate; kept in `candidate.json` and card.
+    """
+    kind, label, spec = load_kind(case.kind), case.label.name, case.chain_spec
+    usable = rows.filter(pl.col("features_version") == case.features.version)
+    splits = split_by_time(usable, as_of=as_of, spec=spec, gap=case.label.matures_after, label=label, key=case.features.key)
+    decision = decide_parts(splits, kind=kind, policy=case.policy, features=case.features, label=label)
+    index = pin_index(settings, case, as_of=as_of)
+    if decision.passed and index is None:
+        decision = blocked(GATE, f"there is no index of {case.name} as of {as_of:%Y-%m-%d %H:%M}Z; run llm_index first")
+    if not decision.passed or index is None:
+        return CandidateReport(decision=decision, candidate=None, metrics={})
+
+    config = tune_retrieval(settings, case, index=index, questions=_list_questions(splits.known, label))
+    candidate = _describe(config, splits, case=case, as_of=as_of, seed=settings.seed, provenance=provenance)
+    try:
+        chain = _fit(settings, case, candidate, config, splits.known, index=index)
+    except CandidateError as error:
+        return CandidateReport(decision=blocked(GATE, str(error), decision.evidence), candidate=None, metrics={})
+    plain = _open(settings, case, candidate, PLAIN_SEARCH, ALWAYS, index=index)
+    asked = splits.holdout[QUESTION].to_list()
+    attacks = measure_attacks(chain, sections=[found for question in asked for found in chain.retriever.retrieve(question, k=1)])
+    metrics, slices = judge_chains(case, splits.holdout, chain=chain, plain=plain, seed=settings.seed)
+
+    for name, config_of, confidence in ((CHAIN, config, chain.confidence), (BASELINE, PLAIN_SEARCH, ALWAYS)):
+        write_json(folder / name, _pin(settings, case, config_of, confidence, index=index))
+    write_json(folder / METRICS, metrics | attacks | {"slices": slices.to_dicts()})
+    write_json(folder / EXPLANATION, config.leg_shares())
+    card = build_chain_card(candidate, case=case, split=decision, metrics=metrics, slices=slices, index=index)
+    (folder / CARD).write_text(card, encoding="utf-8")
+    _write_reference(splits.known, case, folder)
+    write_candidate(folder, candidate)
+    logger.info("built a chain of %s tuned_on=%d judged_on=%d", case.name, splits.known.height, splits.holdout.height)
+    return CandidateReport(decision=decision, candidate=candidate, metrics=metrics | attacks)
+
+
+def _list_questions(rows: pl.DataFrame, label: str) -> pl.DataFrame:
+    """Questions that a section answers: `question_id`, `question`, `section_id`."""
+    return rows.filter(pl.col(label) != NO_SECTION).select("question_id", QUESTION, pl.col(label).alias("section_id"))
+
+
+def _open(
+    settings: Settings, case: UseCase, candidate: Candidate, config: RetrievalConfig, confidence: Confidence, *, index: Mapping[str, Any]
+) -> Chain:
+    spec, guardrails = case.chain_spec, load_guardrails(case.chain_spec.guardrails)
+    if guardrails.faults:
+        raise CandidateError(f"guardrails cannot be loaded: {'; '.join(guardrails.faults)}; correct them in the use case's ChainSpec")
+    retriever = open_retriever(settings, case, index=index, config=config)
+    return Chain(metadata=candidate, retriever=retriever, confidence=confidence, guardrails=guardrails, quoted=spec.quoted)
+
+
+def _fit(settings: Settings, case: UseCase, candidate: Candidate, config: RetrievalConfig, known: pl.DataFrame, *, index: Mapping[str, Any]) -> Chain:
+    """The chain with its bar of silence, learned on the questions that retrieval was tuned on."""
+    unsure = _open(settings, case, candidate, config, ALWAYS, index=index)
+    firsts = [unsure.retriever.retrieve(question, k=1) for question in known[QUESTION].to_list()]
+    labels = known[case.label.name].to_list()
+    confidence = fit_confidence(
+        [found[0].score if found else 0.0 for found in firsts],
+        is_right=[bool(found) and found[0].section_id == label for found, label in zip(firsts, labels, strict=True)],
+        is_answerable=[label != NO_SECTION for label in labels],
+        min_answered_fraction=case.chain_spec.min_answered_fraction,
+    )
+    return _open(settings, case, candidate, config, confidence, index=index)
+
+
+def _pin(settings: Settings, case: UseCase, config: RetrievalConfig, confidence: Confidence, *, index: Mapping[str, Any]) -> dict[str, Any]:
+    spec = case.chain_spec
+    pins = Pins(
+        retrieval=config.as_json(),
+        index=index,
+        confidence=confidence.as_json(),
+        quoted=spec.quoted,
+        prompt=None if spec.model is None else _pin_prompt(settings, case),
+        model=None if spec.model is None else {"alias": spec.model, **asdict(read_identity(settings, spec.model))},
+        guardrails=dict(spec.guardrails),
+    )
+    return vars(pins)
+
+
+def _pin_prompt(settings: Settings, case: UseCase) -> dict[str, Any]:
+    """The prompt as its file is now, registered: the same text is the same version."""
+    found = register_prompt(settings, case.name, read_prompt(case.name, case.chain_spec.prompt))
+    return {"name": found.template.name, "version": found.version, "hash": found.hash}
+
+
+def _describe(config: RetrievalConfig, splits: Splits, *, case: UseCase, as_of: datetime, seed: int, provenance: Mapping[str, Any]) -> Candidate:
+    return Candidate(
+        use_case=case.name,
+        kind=case.kind,
+        label=case.label.name,
+        outcomes=(),
+        features_version=case.features.version,
+        features=(QUESTION,),
+        categories={},
+        learns_change=False,
+        calibration={},
+        as_of=as_of,
+        train_start=splits.train_start,
+        train_end=splits.train_end,
+        validation_start=splits.validation_start,
+        validation_end=splits.validation_end,
+        holdout_start=splits.holdout_start,
+        holdout_end=splits.holdout_end,
+        params=config.as_json(),
+        best_round=0,
+        seed=seed,
+        provenance=dict(provenance),
+    )
+
+
+def _write_reference(known: pl.DataFrame, case: UseCase, folder: Path) -> None:
+    """The questions that drift is measured against, in time order."""
+    columns: Sequence[str] = ("prediction_at", *case.features.key, QUESTION, *case.features.names)
+    known.sort("prediction_at", *case.features.key).select(columns).head(case.policy.drift_sample_rows).write_parquet(folder / DRIFT_REFERENCE)

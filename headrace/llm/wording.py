@@ -1,0 +1,109 @@
+"""Let a language model word an answer from the sections that a chain found, and show it only where they hold what it says.
+
+What the model says is guarded and graded against the sections that it cites, all those it was shown where it cites none. Where it does not
+stand, or no model answers, the quotations stand in for it: retrieval must be useful where wording is not.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from headrace.decisions import Decision, blocked, passed
+from headrace.errors import GatewayError, PromptError
+from headrace.llm.chain import Chain, Section
+from headrace.llm.gateway import Gateway
+from headrace.llm.model_calls import CallOrigin, ModelCall
+from headrace.llm.prompt_templates import render_prompt
+from headrace.llm.prompts import PromptVersion
+from headrace.llm.text_metrics import measure_groundedness
+from headrace.models.kinds.assistant import DOES_NOT_KNOW, Reply
+
+# `[2]`, as prompts ask for citations.
+_CITATION = re.compile(r"\[(\d{1,2})\]")
+
+# Characters of a section that a prompt holds: three of them are about 400 tokens, five seconds of a core for the small model.
+SHOWN_CHARACTERS = 500
+
+GATE, GROUNDED = "wording", "grounded_fraction"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wording:
+    """What a model made of a question, and what became of it.
+
+    Attributes:
+        reply: What is shown: the model's words where they stand, else quotations.
+        verdict: Whether the model's words stand, and why.
+        calls: All calls that it took.
+        worded_at: Clock reading (UTC) at the end.
+    """
+
+    reply: Reply
+    verdict: Decision
+    calls: tuple[ModelCall, ...]
+    worded_at: datetime
+
+
+def word_answer(chain: Chain, question: str, *, prompt: PromptVersion, gateway: Gateway, alias: str, origin: CallOrigin) -> Wording:
+    """Answer a question in a model's words, where the chain answers it at all.
+
+    Args:
+        chain: The chain.
+        question: What is asked.
+        prompt: The prompt that the chain pins; it takes `question` and `passages` (`title`, `text`).
+        gateway: The door to models.
+        alias: The model that the chain pins.
+        origin: What the calls are made for.
+    """
+    found = chain.find(question)
+    quoted = chain.answer(question, found)
+    sections = found.usable[: chain.quoted] if quoted.is_answered else ()
+    if not sections:
+        return _end(quoted, blocked(GATE, "the chain declined, so no model was asked"), ())
+    try:
+        passages = [{"title": section.heading_path[-300:], "text": section.text[:SHOWN_CHARACTERS]} for section in sections]
+        rendered = render_prompt(prompt.template, {"question": question, "passages": passages})
+        completion = gateway.complete(alias, rendered.messages, origin=origin, max_tokens=rendered.max_tokens, stop=rendered.stop)
+    except PromptError as error:
+        return _end(quoted, blocked(GATE, str(error)), ())
+    except GatewayError as error:
+        return _end(quoted, blocked(GATE, str(error)), tuple(error.calls))
+    system = "\n".join(message["content"] for message in rendered.messages if message["role"] == "system")
+    reply, verdict = judge_wording(chain, quoted, sections, completion.text.strip(), system_prompt=system)
+    return _end(reply, verdict, completion.calls)
+
+
+def judge_wording(chain: Chain, quoted: Reply, sections: tuple[Section, ...], text: str, *, system_prompt: str) -> tuple[Reply, Decision]:
+    """The reply that may be shown, and whether that is the model's text.
+
+    Args:
+        chain: The chain, whose guardrails judge.
+        quoted: The reply by quotation, which stands in.
+        sections: What the model was shown, in its order.
+        text: What it said.
+        system_prompt: What it was told before.
+    """
+    numbers = [int(number) for number in _CITATION.findall(text)]
+    if wrong := sorted({number for number in numbers if not 1 <= number <= len(sections)}):
+        return quoted, blocked(GATE, f"it cites passage {wrong[0]} of {len(sections)}")
+    words = _CITATION.sub("", text).strip()
+    if not words:
+        return quoted, blocked(GATE, "it said nothing")
+    cited = [sections[number - 1] for number in dict.fromkeys(numbers)] or list(sections)
+    passages = [section.text for section in cited]
+    grounded = measure_groundedness(words, passages).supported_fraction
+    evidence = {} if grounded is None else {GROUNDED: grounded}
+    checked = chain.guardrails.decide_answer(words, passages=passages, system_prompt=system_prompt)
+    if not checked.decision.passed:
+        return quoted, blocked(GATE, checked.decision.reason, evidence)
+    ids = tuple(section.section_id for section in cited)
+    return replace(quoted, answer=text, cited=ids), passed(GATE, "the cited passages hold what it says", evidence)
+
+
+def says_that_it_does_not_know(text: str) -> bool:
+    """Whether a model declined in the words that prompts ask for."""
+    return _CITATION.sub("", text).strip().lower().startswith(DOES_NOT_KNOW.partition(":")[0].lower())
+
+
+def _end(reply: Reply, verdict: Decision, calls: tuple[ModelCall, ...]) -> Wording:
+    return Wording(reply=reply, verdict=verdict, calls=calls, worded_at=datetime.now(UTC))

@@ -1,0 +1,50 @@
+"""A model's words are shown only where the cited sections hold them; else quotations are."""
+
+import pytest
+
+from headrace.llm.wording import judge_wording, says_that_it_does_not_know
+from tests.llm.tiny_chain import CHAIN, SECTIONS
+
+QUESTION = "how do i sort a list in place?"
+QUOTED = CHAIN.reply(QUESTION)
+SYSTEM = "Answer only from the numbered passages and quote the sentence that answers."
+
+
+def judge(text):
+    return judge_wording(CHAIN, QUOTED, SECTIONS, text, system_prompt=SYSTEM)
+
+
+def test_words_that_the_cited_section_holds_are_shown_with_that_section():
+    reply, verdict = judge("Lists have a sort method. [1]")
+    assert verdict.passed
+    assert (reply.answer, reply.cited) == ("Lists have a sort method. [1]", ("lists#sort",))
+    assert (reply.ranked, reply.confidence) == (QUOTED.ranked, QUOTED.confidence)
+
+
+def test_words_without_a_citation_stand_on_all_sections_that_were_shown():
+    reply, verdict = judge("Every key of a dict is hashable.")
+    assert verdict.passed
+    assert reply.cited == tuple(section.section_id for section in SECTIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        pytest.param("Call the moon to sort it. [1]", "sentences are in the cited passages", id="made up"),
+        pytest.param("Every key of a dict is hashable. [1]", "sentences are in the cited passages", id="cites another section"),
+        pytest.param("It sorts the list in place. [4]", "cites passage 4 of 3", id="cites what it was not shown"),
+        pytest.param("It sorts the list in place. [0]", "cites passage 0 of 3", id="cites passage 0"),
+        pytest.param("[1]", "said nothing", id="only a citation"),
+        pytest.param("", "said nothing", id="nothing"),
+    ],
+)
+def test_words_that_do_not_stand_give_way_to_the_quotations(text, reason):
+    reply, verdict = judge(text)
+    assert not verdict.passed
+    assert reason in verdict.reason
+    assert reply == QUOTED
+
+
+@pytest.mark.parametrize(("text", "expected"), [("I do not know.", True), ("I do not know [1].", True), ("You do not know it.", False), ("", False)])
+def test_a_model_that_declines_is_heard(text, expected):
+    assert says_that_it_does_not_know(text) is expected

@@ -1,0 +1,33 @@
+"""How chains are built: half of the questions tune retrieval and the bar of silence, the other half judges."""
+
+from datetime import timedelta
+
+from headrace.llm.chain_spec import ChainSpec
+from headrace.llm.personal_data import KINDS
+
+# What looks at questions, passages and answers; a chain pins it, and each of them blocks when it cannot judge.
+GUARDRAILS = {
+    "question": {
+        "personal_data": {"kinds": KINDS, "max_characters": 2_000},
+        "prompt_injection": {"place": "question", "max_score": None, "weights_sha256": None, "max_characters": 2_000},
+    },
+    "passages": {"prompt_injection": {"place": "document", "max_score": None, "weights_sha256": None, "max_characters": 50_000}},
+    "answer": {
+        "grounding": {"min_supported_fraction": 0.5, "max_characters": 10_000},
+        "leak": {"max_repeated_words": 8, "max_characters": 10_000},
+    },
+}
+
+CHAIN = ChainSpec(
+    # Questions come one an hour: 86 to judge, as many to tune on.
+    holdout=timedelta(hours=86),
+    validation=timedelta(hours=43),
+    history=None,
+    chunks="chunks",
+    quoted=3,
+    # One question in ten that could be answered may be declined; more declines more of those that cannot.
+    min_answered_fraction=0.9,
+    prompt="answer",
+    model="chat",
+    guardrails=GUARDRAILS,
+)

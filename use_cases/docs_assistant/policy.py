@@ -1,0 +1,45 @@
+"""The bars of the assistant. The figures beside them are those of the reference corpus."""
+
+from datetime import timedelta
+
+from headrace.use_case import Policy
+
+POLICY = Policy(
+    # A ranking this good on questions that were written before the sections were cut would have seen the answers.
+    metric="holdout/ndcg_at_10",
+    suspicion_limit=0.97,
+    # No model is fitted to the shape of a question, so there is no feature to be suspected.
+    max_feature_auc=1.0,
+    # Two weights and a bar are tuned, and one in a hundred questions moves a mean by a hundredth.
+    min_training_rows=30,
+    min_holdout_rows=40,
+    # Not worse than the champion, or than plain full-text search where there is none, by more than two hundredths of nDCG: an index
+    # that follows its documents must not be held up for a gain that a hundred questions cannot show.
+    min_gain=-0.02,
+    confidence_fraction=0.95,
+    # Every question is an observation of its own; they are an hour apart.
+    resample_by=timedelta(hours=1),
+    slices=("form",),
+    min_slice_rows=30,
+    max_slice_loss=0.15,
+    # Plain search reads the question.
+    baseline={"question": None},
+    required_tags=("use_case", "owner", "as_of", "commit", "features_version"),
+    window=timedelta(days=1),
+    performance_metric="live/answer_loss",
+    max_performance_drop=0.2,
+    drift_threshold=0.25,
+    max_drifted_fraction=0.67,
+    drift_view="training",
+    drift_sample_rows=5_000,
+    persistence=3,
+    max_age=timedelta(days=30),
+    cool_down=timedelta(days=1),
+    min_new_labels=10,
+    budget=12,
+    budget_window=timedelta(days=365),
+    # Retrieval with quotations must be useful by itself.
+    floors={"holdout/ndcg_at_10_lower_bound": 0.45, "holdout/recall_at_50_fraction": 0.85},
+    # Of ten attacks as questions and ten hidden in sections (`headrace.llm.attacks`); rules miss three of those that are hidden.
+    ceilings={"holdout/reply_p95_ms": 2_000.0, "attacks/success_fraction": 0.2},
+)
