@@ -87,12 +87,7 @@ def measure_support(sentence: str, passages: Sequence[str]) -> float | None:
 
     Numbers, names of code and a negation must be there as they stand, or there is no support at all: `3.11` is not nearly `3.1`.
     """
-    words = list_words(sentence)
-    if not words:
-        return None
-    exact = {word for word in words if _is_exact(word)}
-    windows = (window for passage in passages for window in _list_windows(passage))
-    return max((len(words & held) / len(words) for held in windows if exact <= held), default=0.0)
+    return _measure_support(sentence, [window for passage in passages for window in _list_windows(passage)])
 
 
 def measure_groundedness(answer: str, passages: Sequence[str], *, threshold: float = SUPPORT_THRESHOLD) -> Groundedness:
@@ -103,7 +98,9 @@ def measure_groundedness(answer: str, passages: Sequence[str], *, threshold: flo
         passages: Texts that the answer cites; none: nothing is supported.
         threshold: Support from which a sentence counts as held, 0 to 1.
     """
-    supports = [(sentence, measure_support(sentence, passages)) for sentence in split_sentences(answer)]
+    # Once for all sentences: passages are long, and reading them was most of the time of an answer.
+    windows = [window for passage in passages for window in _list_windows(passage)]
+    supports = [(sentence, _measure_support(sentence, windows)) for sentence in split_sentences(answer)]
     claims = [(sentence, support) for sentence, support in supports if support is not None]
     return Groundedness(sentence_count=len(claims), unsupported=tuple(sentence for sentence, support in claims if support < threshold))
 
@@ -116,6 +113,14 @@ def list_words(text: str) -> frozenset[str]:
         parts = [word, *word.split(".")] if "." in word and not word[0].isdigit() else [word]
         found |= {part if _is_exact(part) else _cut(part.casefold()) for part in parts if part.casefold() not in _COMMON}
     return frozenset(found)
+
+
+def _measure_support(sentence: str, windows: Sequence[frozenset[str]]) -> float | None:
+    words = list_words(sentence)
+    if not words:
+        return None
+    exact = {word for word in words if _is_exact(word)}
+    return max((len(words & held) / len(words) for held in windows if exact <= held), default=0.0)
 
 
 def _list_windows(passage: str) -> list[frozenset[str]]:
