@@ -131,13 +131,13 @@ class Chain:
         confidence = self.confidence.estimate(found.sections[0].score) if found.sections else 0.0
         ranked = tuple(section.section_id for section in found.sections)
         if found.refusal or confidence < self.confidence.decline_below:
-            return Reply(answer=found.refusal or DOES_NOT_KNOW, cited=(), ranked=ranked, confidence=confidence)
+            return Reply(answer=found.refusal or DOES_NOT_KNOW, cited=(), ranked=ranked, confidence=confidence, pins=self.pins)
         quotations = self.quote(question, found.usable)
         checked = self.guardrails.decide_answer(
             "\n".join(quotation.text for quotation in quotations), passages=[quotation.section.text for quotation in quotations], system_prompt=""
         )
         if quotations and not checked.decision.passed:
-            return Reply(answer=checked.sentence, cited=(), ranked=ranked, confidence=confidence)
+            return Reply(answer=checked.sentence, cited=(), ranked=ranked, confidence=confidence, pins=self.pins)
         cited = tuple(quotation.section.section_id for quotation in quotations)
         kept = tuple(Quoted(section_id=said.section.section_id, heading_path=said.section.heading_path, text=said.text) for said in quotations)
         return Reply(answer=format_quotations(quotations), cited=cited, ranked=ranked, confidence=confidence, quotations=kept, pins=self.pins)

@@ -19,7 +19,7 @@ from headrace import process, servers
 from headrace import use_case as use_cases
 from headrace.errors import HeadraceError, ServingError
 from headrace.serving.app import create_app
-from headrace.serving.model_watcher import FindChampion, find_registered_champion
+from headrace.serving.model_watcher import FindChampion, LoadCandidate, find_registered_champion
 from headrace.serving.server import Clock, Pace
 from headrace.settings import Settings, load_settings
 from headrace.use_case import UseCase
@@ -53,7 +53,15 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def serve(settings: Settings, case: UseCase, *, find_champion: FindChampion, clock: Clock, pace: Pace | None = None) -> None:
+def serve(
+    settings: Settings,
+    case: UseCase,
+    *,
+    find_champion: FindChampion,
+    clock: Clock,
+    pace: Pace | None = None,
+    load: LoadCandidate | None = None,
+) -> None:
     """Answer requests until the process is told to end.
 
     Args:
@@ -62,6 +70,7 @@ def serve(settings: Settings, case: UseCase, *, find_champion: FindChampion, clo
         find_champion: Asks the registry; see `headrace.serving.model_watcher`.
         clock: The present instant (UTC).
         pace: How often the background work is done; left out, as a deployment does it.
+        load: Loads a candidate's folder; left out, whatever family it is of.
 
     Raises:
         ServingError: The address is in use, or is not this machine's.
@@ -69,7 +78,7 @@ def serve(settings: Settings, case: UseCase, *, find_champion: FindChampion, clo
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn ends gracefully and then raises the signal again, for this handler: a server that was told to end has not failed.
         signal.signal(number, _leave)
-    app = create_app(settings, case, find_champion=find_champion, clock=clock, pace=pace)
+    app = create_app(settings, case, find_champion=find_champion, clock=clock, pace=pace, load=load)
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_FAREWELL_SECONDS)
     with _bind(settings) as listener:
         logger.info("serving %s of %s on http://%s:%d/docs", case.name, settings.environment, *listener.getsockname()[:2])

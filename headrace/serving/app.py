@@ -1,11 +1,10 @@
 """The routes: `POST /predict`, `GET /health`, `/docs`. Every refusal is JSON with one sentence: `{"error": "..."}`."""
 
 import json
-import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from secrets import token_hex
+from functools import partial
 from typing import Any
 
 import swagger_ui_bundle
@@ -14,27 +13,22 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field, ValidationError, create_model
-from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.requests import ClientDisconnect
 
-from headrace.errors import HeadraceError
 from headrace.lake.contracts import Contract, find_contract
 from headrace.models.kinds import load_kind
 from headrace.models.kinds.kind import Column, Kind
+from headrace.registry.candidates import load_candidate
+from headrace.serving.chat import ASSISTANT, Chat
 from headrace.serving.health import Health
-from headrace.serving.model_watcher import FindChampion
+from headrace.serving.incoming import REQUEST_ID, build_request_id, read_body, read_request_id
+from headrace.serving.model_watcher import FindChampion, LoadCandidate
+from headrace.serving.refusals import Refusal, add_errors
 from headrace.serving.replies import RepeatedIdError
-from headrace.serving.request_model import MAX_ROWS, RequestModel
+from headrace.serving.request_model import RequestModel
 from headrace.serving.request_rows import LoggedRow
 from headrace.serving.server import Clock, ModelServer, Pace
 from headrace.settings import Settings
 from headrace.use_case import UseCase
-
-# 1,000 rows of a flight are about 200 KB.
-MAX_BODY_BYTES = 2**20
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_RETRY_SECONDS = "5"
 
 _REFUSALS = {
     400: "The body is no JSON, or the request id has another form.",
@@ -74,13 +68,15 @@ def tell(row: LoggedRow, kind: Kind) -> dict[str, Any]:
     return {name: row[name] for name in Answered.model_fields} | columns
 
 
-class Refusal(BaseModel):
-    """Why there is no answer, in one sentence."""
-
-    error: str
-
-
-def create_app(settings: Settings, case: UseCase, *, find_champion: FindChampion, clock: Clock, pace: Pace | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    case: UseCase,
+    *,
+    find_champion: FindChampion,
+    clock: Clock,
+    pace: Pace | None = None,
+    load: LoadCandidate | None = None,
+) -> FastAPI:
     """Build the server of one use case.
 
     Args:
@@ -89,30 +85,40 @@ def create_app(settings: Settings, case: UseCase, *, find_champion: FindChampion
         find_champion: Asks the registry for the champion; None when there is none, `RegistryError` when it cannot tell.
         clock: The present instant (UTC): when a request arrived.
         pace: How often the background work is done; left out, as a deployment does it.
+        load: Loads a candidate's folder; left out, whatever family it is of.
     """
-    server = ModelServer(settings, case, find_champion=find_champion, clock=clock, pace=pace or Pace())
+    server = ModelServer(
+        settings, case, find_champion=find_champion, load=load or partial(load_candidate, settings, case), clock=clock, pace=pace or Pace()
+    )
+    chat = Chat(server) if case.kind == ASSISTANT else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         await server.start()
+        if chat is not None:
+            chat.start()
         yield
+        if chat is not None:
+            await chat.stop()
         await server.stop()
 
     title = f"{case.title} ({settings.environment})"
     app = FastAPI(title=title, version=str(case.features.version), lifespan=lifespan, docs_url=None, redoc_url=None)
     # The bundled page reads OpenAPI up to 3.0.
     app.openapi_version = "3.0.3"
-    _add_errors(app)
+    add_errors(app)
     _add_predict(app, server)
     _add_health(app, server)
     _add_docs(app)
+    if chat is not None:
+        chat.add_routes(app)
     return app
 
 
 def _add_predict(app: FastAPI, server: ModelServer) -> None:
     model = RequestModel(server.case.features.request_columns)
     refusals: dict[int | str, dict[str, Any]] = {code: {"model": Refusal, "description": text} for code, text in _REFUSALS.items()}
-    header = {"name": "X-Request-ID", "in": "header", "required": False, "schema": {"type": "string", "pattern": f"^{_REQUEST_ID.pattern}$"}}
+    header = {"name": "X-Request-ID", "in": "header", "required": False, "schema": {"type": "string", "pattern": f"^{REQUEST_ID.pattern}$"}}
     example = model.build_example(_find_contracts(server.case))
     body = {"required": True, "content": {"application/json": {"schema": model.schema, "example": example}}}
 
@@ -122,11 +128,10 @@ def _add_predict(app: FastAPI, server: ModelServer) -> None:
     async def predict(request: Request) -> Response:
         """Score rows with the champion. Sent again with the same `X-Request-ID`, a request gets the same reply and is recorded once."""
         requested_at = server.clock()
-        given = _read_request_id(request)
-        # Ids in the order of time let the lake skip files when it looks one up.
-        request_id = given or f"{requested_at:%Y%m%dT%H%M%S%fZ}-{token_hex(8)}"
+        given = read_request_id(request)
+        request_id = given or build_request_id(requested_at)
         try:
-            rows = model.read(await _read_body(request))
+            rows = model.read(await read_body(request))
         except ValidationError as error:
             status, sentence = model.explain(error)
             raise HTTPException(status, sentence) from error
@@ -165,44 +170,3 @@ def _add_docs(app: FastAPI) -> None:
             swagger_css_url="/docs/assets/swagger-ui.css",
             swagger_favicon_url="/docs/assets/favicon-32x32.png",
         )
-
-
-def _add_errors(app: FastAPI) -> None:
-    @app.exception_handler(StarletteHTTPException)
-    async def refuse(request: Request, error: StarletteHTTPException) -> Response:
-        # The router's own refusals are a title, not a sentence.
-        is_unrouted = error.status_code in (404, 405)
-        sentence = f"{request.method} {request.url.path} is not answered here; /docs lists what is" if is_unrouted else error.detail
-        return JSONResponse({"error": sentence}, status_code=error.status_code, headers=error.headers)
-
-    @app.exception_handler(HeadraceError)
-    async def unavailable(_: Request, error: HeadraceError) -> Response:
-        return JSONResponse({"error": str(error)}, status_code=503, headers={"Retry-After": _RETRY_SECONDS})
-
-    @app.exception_handler(Exception)
-    async def fail(request: Request, _: Exception) -> Response:
-        return JSONResponse({"error": f"the server failed on {request.method} {request.url.path}; its own log says why"}, status_code=500)
-
-
-def _read_request_id(request: Request) -> str | None:
-    given = request.headers.get("x-request-id")
-    if given is not None and not _REQUEST_ID.fullmatch(given):
-        raise HTTPException(400, f"X-Request-ID must be 1 to 64 letters, digits, - or _; got {given[:64]!r}")
-    return given
-
-
-async def _read_body(request: Request) -> bytes:
-    """The body, refused as soon as it is too large, whatever its announced length."""
-    too_large = HTTPException(413, f"the body is larger than {MAX_BODY_BYTES} bytes; send at most {MAX_ROWS} rows at a time")
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
-        raise too_large
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise too_large
-    except ClientDisconnect as error:
-        raise HTTPException(400, "the body ended before its announced length") from error
-    return bytes(body)

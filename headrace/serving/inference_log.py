@@ -73,6 +73,15 @@ def read_segment(path: Path) -> Segment:
         ServingError: A line that was finished, and may have been answered, is not what a server writes.
     """
     *lines, torn = path.read_bytes().split(b"\n")
+    return Segment(requests=tuple(parse_lines(path, lines)), torn_count=int(bool(torn)))
+
+
+def parse_lines(path: Path, lines: Sequence[bytes]) -> list[list[LoggedRow]]:
+    """The rows of finished lines of a segment.
+
+    Raises:
+        ServingError: A line is not what a server writes.
+    """
     requests = []
     for number, line in enumerate(lines, start=1):
         try:
@@ -82,7 +91,7 @@ def read_segment(path: Path) -> Segment:
                 f"{path}: line {number} is not JSON, although it was finished; the disk or a person changed it. "
                 "The file stays where it is: repair that line, then drain again"
             ) from error
-    return Segment(requests=tuple(requests), torn_count=int(bool(torn)))
+    return requests
 
 
 def read_backlog(folder: Path) -> Backlog:

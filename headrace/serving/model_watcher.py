@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.errors import CandidateError, HeadraceError
-from headrace.models.scorer import Scorer, load_scorer
+from headrace.registry.candidates import LoadedCandidate
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -37,10 +37,10 @@ class ChampionRef:
 
 @dataclass(frozen=True, kw_only=True)
 class Champion:
-    """A champion that is ready to score."""
+    """A champion that is ready to answer."""
 
     ref: ChampionRef
-    scorer: Scorer
+    scorer: LoadedCandidate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,7 @@ class Watched:
 
 
 FindChampion = Callable[[], ChampionRef | None]
+LoadCandidate = Callable[[Path], LoadedCandidate]
 
 
 def find_registered_champion(settings: Settings, case: UseCase) -> FindChampion:
@@ -82,15 +83,16 @@ def find_registered_champion(settings: Settings, case: UseCase) -> FindChampion:
 class ModelWatcher:
     """Keeps `now` at the champion that the registry names."""
 
-    def __init__(self, find_champion: FindChampion, *, features_version: int, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(self, find_champion: FindChampion, *, load: LoadCandidate, features_version: int, poll_seconds: float = POLL_SECONDS) -> None:
         """Prepare to watch; nothing is asked before `start` or `look`.
 
         Args:
             find_champion: Asks the registry; None means that it says there is no champion, `RegistryError` that it cannot tell.
+            load: Loads a candidate's folder: a model of rows or a chain.
             features_version: The version of the features that this process computes; a model of another is refused.
             poll_seconds: Time between two looks.
         """
-        self._find_champion, self._features_version, self._poll_seconds = find_champion, features_version, poll_seconds
+        self._find_champion, self._load, self._features_version, self._poll_seconds = find_champion, load, features_version, poll_seconds
         self.now = Watched(champion=None, problem="the registry was not asked yet; try again in a moment")
         self._stopping, self._looked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="model-watcher", daemon=True)
@@ -132,7 +134,7 @@ class ModelWatcher:
             return Watched(champion=None, problem="the registry says that there is no champion; train and promote one")
         if present is not None and present.ref == ref:
             return Watched(champion=present, problem=None)
-        scorer = load_scorer(ref.folder)
+        scorer = self._load(ref.folder)
         if scorer.metadata.features_version != self._features_version:
             raise CandidateError(
                 f"version {ref.version} was trained on features version {scorer.metadata.features_version}, this server computes version "

@@ -22,7 +22,7 @@ from headrace.serving import replies
 from headrace.serving.drain import drain
 from headrace.serving.health import Health
 from headrace.serving.inference_log import InferenceLog, log_folder, read_backlog
-from headrace.serving.model_watcher import Champion, FindChampion, ModelWatcher
+from headrace.serving.model_watcher import Champion, FindChampion, LoadCandidate, ModelWatcher
 from headrace.serving.request_rows import LoggedRow, format_rows
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -52,18 +52,19 @@ class Pace:
 class ModelServer:
     """One use case, served. `start` before the first request, `stop` after the last."""
 
-    def __init__(self, settings: Settings, case: UseCase, *, find_champion: FindChampion, clock: Clock, pace: Pace) -> None:
+    def __init__(self, settings: Settings, case: UseCase, *, find_champion: FindChampion, load: LoadCandidate, clock: Clock, pace: Pace) -> None:
         """Prepare to serve; nothing runs before `start`.
 
         Args:
             settings: The environment that is served.
             case: The use case.
             find_champion: Asks the registry; see `ModelWatcher`.
+            load: Loads a candidate's folder.
             clock: The present instant (UTC): when a request arrived.
             pace: How often the background work is done.
         """
-        self.settings, self.case, self.clock, self._pace = settings, case, clock, pace
-        self.watcher = ModelWatcher(find_champion, features_version=case.features.version, poll_seconds=pace.poll_seconds)
+        self.settings, self.case, self.clock, self.pace = settings, case, clock, pace
+        self.watcher = ModelWatcher(find_champion, load=load, features_version=case.features.version, poll_seconds=pace.poll_seconds)
         self._store = OnlineStore(settings.online_root / case.name)
         self._replies = replies.Replies()
         self._log: InferenceLog | None = None
@@ -74,8 +75,8 @@ class ModelServer:
     async def start(self) -> None:
         """Drain what earlier servers left, so that their replies are found again; then watch, log and go on draining."""
         await run_in_threadpool(self._drain)
-        self._log = InferenceLog(log_folder(self.settings, self.case.name), clock=self.clock, max_age_seconds=self._pace.segment_seconds)
-        await run_in_threadpool(self.watcher.start, wait_seconds=self._pace.first_look_seconds)
+        self._log = InferenceLog(log_folder(self.settings, self.case.name), clock=self.clock, max_age_seconds=self.pace.segment_seconds)
+        await run_in_threadpool(self.watcher.start, wait_seconds=self.pace.first_look_seconds)
         self._drainer.start()
 
     async def stop(self) -> None:
@@ -179,7 +180,7 @@ class ModelServer:
         self._drain()
 
     def _drain_until_stopped(self) -> None:
-        while not self._stopping.wait(self._pace.drain_seconds):
+        while not self._stopping.wait(self.pace.drain_seconds):
             self._drain()
 
     def _drain(self) -> None:

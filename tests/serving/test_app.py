@@ -18,7 +18,8 @@ from headrace.features.online import OnlineStore, build_request_features
 from headrace.lake import tables
 from headrace.models.kinds import load_kind
 from headrace.models.scorer import load_scorer
-from headrace.serving.app import MAX_BODY_BYTES, build_reply, create_app
+from headrace.serving.app import build_reply, create_app
+from headrace.serving.incoming import MAX_BODY_BYTES
 from headrace.serving.request_rows import requests_table
 from headrace.serving.server import Pace
 from headrace.use_case import UseCase

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace.models.scorer import load_scorer
 from headrace.serving.model_watcher import ModelWatcher
 from tests.serving.tiny import FileRegistry, write_model
 
@@ -14,7 +15,7 @@ def registry(tmp_path: Path) -> FileRegistry:
 
 
 def watch(registry: FileRegistry) -> ModelWatcher:
-    watcher = ModelWatcher(registry.find_champion, features_version=1)
+    watcher = ModelWatcher(registry.find_champion, load=load_scorer, features_version=1)
     watcher.look()
     return watcher
 
@@ -24,7 +25,7 @@ def served_version(watcher: ModelWatcher) -> int | None:
 
 
 def test_a_watcher_that_never_looked_has_no_champion_and_says_so(registry: FileRegistry) -> None:
-    watcher = ModelWatcher(registry.find_champion, features_version=1)
+    watcher = ModelWatcher(registry.find_champion, load=load_scorer, features_version=1)
     assert served_version(watcher) is None
     assert watcher.now.problem is not None
 
@@ -97,7 +98,7 @@ def test_a_look_that_hangs_holds_up_neither_start_nor_stop() -> None:
     def hang() -> None:
         hanging.wait(5)
 
-    watcher = ModelWatcher(hang, features_version=1, poll_seconds=0.05)
+    watcher = ModelWatcher(hang, load=load_scorer, features_version=1, poll_seconds=0.05)
     begun = time.monotonic()
     watcher.start(wait_seconds=0.05)
     watcher.stop()

@@ -39,7 +39,7 @@ def test_a_registry_that_is_down_cannot_tell(settings: Settings) -> None:
     find = find_registered_champion(down, TINY)
     with pytest.raises(RegistryError, match="the registry of dev"):
         find()
-    watcher = ModelWatcher(find, features_version=1)
+    watcher = ModelWatcher(find, load=load_scorer, features_version=1)
     watcher.look()
     assert watcher.now.problem is not None
     assert watcher.now.problem.startswith("the registry of dev")
@@ -51,11 +51,12 @@ def test_following_the_alias_loads_no_pyfunc(settings: Settings, register: Regis
     versions.set_alias(settings, TINY, alias=versions.CHAMPION, number=register("first").number)
     script = """
 import json, sys
+from headrace.models.scorer import load_scorer
 from headrace.serving import __main__
 from headrace.serving.model_watcher import ModelWatcher, find_registered_champion
 from tests.serving.tiny import TINY, tiny_settings
 from pathlib import Path
-watcher = ModelWatcher(find_registered_champion(tiny_settings(Path(sys.argv[1])), TINY), features_version=1)
+watcher = ModelWatcher(find_registered_champion(tiny_settings(Path(sys.argv[1])), TINY), load=load_scorer, features_version=1)
 watcher.look()
 sys.stdout.write(json.dumps([watcher.now.champion is not None, sorted(sys.modules)]))
 """

@@ -197,9 +197,7 @@ class Assistant:
             pl.Series(CITED, [json.dumps(reply.cited) for reply in replies], dtype=pl.String),
             pl.Series(RANKED, [json.dumps(reply.ranked) for reply in replies], dtype=pl.String),
             pl.Series(CONFIDENCE, [reply.confidence for reply in replies], dtype=pl.Float64),
-            pl.Series(
-                QUOTATIONS, [json.dumps([asdict(quoted) for quoted in reply.quotations], ensure_ascii=False) for reply in replies], dtype=pl.String
-            ),
+            pl.Series(QUOTATIONS, [_format_quotations(reply) for reply in replies], dtype=pl.String),
             pl.Series(PINS, [json.dumps(reply.pins, sort_keys=True) for reply in replies], dtype=pl.String),
         ]
 

@@ -1,0 +1,57 @@
+"""What a browser may do here: change something from a page of this server only, and run no script but this server's own.
+
+Any page on the web can send a request to a loopback address, and with a name that it points there (DNS rebinding) even read
+the answer. So a browser's request must name this server by an address that it binds to, and come from its own page.
+"""
+
+from urllib.parse import urlsplit
+
+from fastapi import HTTPException, Request
+
+from headrace.settings import Settings
+
+# What a page may load and do; frames, forms, foreign addresses and inline scripts are all refused.
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def check_host(request: Request, settings: Settings) -> None:
+    """Refuse a request that names this server by a name which is not its own.
+
+    Raises:
+        HTTPException: 403.
+    """
+    name = _read_name(request.headers.get("host", ""))
+    if name not in _LOOPBACK | {settings.serving_host.lower()}:
+        raise HTTPException(403, f"this server is not called {name[:100]!r}; open it by the address that it binds to, {settings.serving_host}")
+
+
+def check_post(request: Request, settings: Settings) -> None:
+    """Refuse what changes something unless it is JSON, and where a browser sends it, from a page of this server.
+
+    Raises:
+        HTTPException: 403, or 415 where the body is said to be something else than JSON.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "the body must be JSON; send it with Content-Type: application/json")
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    if origin is None and site is None:
+        # No browser: those say where a request comes from.
+        return
+    check_host(request, settings)
+    is_foreign = site not in (None, "same-origin", "none") or (origin is not None and urlsplit(origin).netloc != request.headers.get("host"))
+    if is_foreign:
+        raise HTTPException(403, "a page of another address may change nothing here; use the page of this server")
+
+
+def _read_name(host: str) -> str:
+    return (urlsplit(f"//{host}").hostname or "").lower()

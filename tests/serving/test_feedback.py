@@ -1,0 +1,202 @@
+"""Feedback about answers, and the queue of questions for a person, asked in process."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+
+from headrace.lake import tables
+from headrace.lake.batches import build_batch_id
+from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
+from headrace.serving.app import create_app
+from headrace.serving.feedback_log import COLUMNS, feedback_folder, read_feedback, read_rows
+from headrace.serving.inference_log import list_segments
+from headrace.settings import Settings
+from tests.serving.test_app import ASKED_AT, QUICK
+from tests.serving.tiny_assistant import ASSISTANT, World, load_chain, say
+
+BRONZE = ASSISTANT.table("bronze", "feedback")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+class Clock:
+    """Tells a minute more each time it is asked."""
+
+    def __init__(self) -> None:
+        self.instant = ASKED_AT
+
+    def __call__(self) -> datetime:
+        self.instant += timedelta(minutes=1)
+        return self.instant
+
+
+def talk(world: World, script: Callable[[httpx.AsyncClient], Awaitable[Any]]) -> Any:
+    """Run a script against one server, then end it."""
+
+    async def run() -> Any:
+        app = create_app(world.settings, ASSISTANT, find_champion=world.registry.find_champion, clock=Clock(), pace=QUICK, load=load_chain)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+            return await script(client)
+
+    return asyncio.run(run())
+
+
+async def answer(client: httpx.AsyncClient, question: str = "sort a list in place") -> str:
+    """Ask, and return the id of the answer."""
+    return str((await client.post(**say(question))).json()["request_id"])
+
+
+def acknowledged(settings: Settings) -> pl.DataFrame:
+    return read_feedback(settings, ASSISTANT, where=pl.lit(True))
+
+
+def move_to_bronze(settings: Settings) -> None:
+    """What `ingest` does with closed segments."""
+    for path in list_segments(feedback_folder(settings, ASSISTANT.name)):
+        rows = read_rows(path).with_columns(
+            pl.lit(ASKED_AT).cast(SYSTEM_COLUMNS["_ingested_at"]).alias("_ingested_at"), _source=pl.lit(path.name), _batch_id=pl.lit(path.name)
+        )
+        tables.append(settings, BRONZE, rows, batch_id=build_batch_id("ingest", ASSISTANT.name, path.name))
+        path.unlink()
+
+
+def test_the_log_has_the_columns_that_bronze_promises() -> None:
+    promised = {name: dtype for name, dtype in load_contract(BRONZE).schema.items() if name not in SYSTEM_COLUMNS}
+    assert promised == dict(COLUMNS)
+
+
+def test_feedback_is_on_disk_when_it_is_acknowledged_and_names_what_made_the_answer(world: World) -> None:
+    async def script(client: httpx.AsyncClient) -> tuple[dict[str, Any], pl.DataFrame]:
+        request_id = await answer(client)
+        body = {"request_id": request_id, "rating": "down", "correction": " Call sort. ", "feedback_id": "mine"}
+        told = (await client.post("/feedback", json=body)).json()
+        return told, acknowledged(world.settings)
+
+    told, rows = talk(world, script)
+    assert (told["feedback_id"], told["is_new"]) == ("mine", True)
+    (row,) = rows.to_dicts()
+    assert row | {"given_at": None} == {
+        "feedback_id": "mine",
+        "request_id": f"{told['request_id']}/0",
+        "given_at": None,
+        "origin": "reader",
+        "given_by": None,
+        "rating": "down",
+        "correction": "Call sort.",
+        "section_id": None,
+        "is_person_asked": False,
+        "model_version": 1,
+        "model_id": "model-1",
+        "index_version": "12",
+        "prompt_version": "3",
+    }
+
+
+def test_feedback_with_the_same_id_is_recorded_once_also_by_the_next_server_and_from_the_lake(world: World) -> None:
+    async def first(client: httpx.AsyncClient) -> dict[str, Any]:
+        body = {"request_id": await answer(client), "rating": "up", "feedback_id": "mine"}
+        replies = await asyncio.gather(*(client.post("/feedback", json=body) for _ in range(3)))
+        assert sorted(reply.json()["is_new"] for reply in replies) == [False, False, True]
+        return body
+
+    body = talk(world, first)
+
+    async def again(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [await client.post("/feedback", json=body), await client.post("/feedback", json=body | {"rating": "down"})]
+
+    for _ in range(2):
+        same, other = talk(world, again)
+        assert (same.status_code, same.json()["is_new"]) == (200, False)
+        assert (other.status_code, other.json()["error"]) == (409, "feedback id 'mine' was used before, in other words; look at what is there")
+        move_to_bronze(world.settings)
+    assert acknowledged(world.settings)["feedback_id"].to_list() == ["mine"]
+
+
+def test_without_an_id_the_same_said_again_about_the_same_answer_is_one(world: World) -> None:
+    async def script(client: httpx.AsyncClient) -> None:
+        bodies = [{"request_id": await answer(client), "rating": rating} for rating in ("up", "up", "down")]
+        bodies[1] = bodies[0]
+        ids = [(await client.post("/feedback", json=body)).json()["feedback_id"] for body in bodies]
+        assert ids[0] == ids[1] != ids[2]
+
+    talk(world, script)
+    assert acknowledged(world.settings).height == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "sentence"),
+    [
+        ({"request_id": "nobody", "rating": "up"}, 404, "nobody was given an answer with the request id 'nobody'"),
+        ({"rating": None}, 422, "the feedback says nothing; give a rating (up or down), a correction, or ask_person: true"),
+        ({"rating": "fine"}, 422, "rating: input should be 'up' or 'down'"),
+        ({"correction": "  "}, 422, "correction: string should have at least 1 character"),
+        ({"correction": "a" * 4_001}, 422, "correction: string should have at most 4000 characters"),
+        ({"ask_person": "yes"}, 422, "ask_person: input should be a valid boolean"),
+        ({"rating": "up", "feedback_id": "a/b"}, 422, "feedback_id: string should match"),
+    ],
+)
+def test_feedback_that_cannot_be_used_is_refused_with_a_sentence_and_recorded_nowhere(
+    world: World, said: dict[str, Any], status: int, sentence: str
+) -> None:
+    async def script(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post("/feedback", json={"request_id": await answer(client), **said})
+
+    response = talk(world, script)
+    assert (response.status_code, sentence in response.json()["error"]) == (status, True)
+    assert acknowledged(world.settings).is_empty()
+
+
+def test_feedback_about_an_answer_that_is_in_the_lake_by_now_is_taken(world: World) -> None:
+    request_id = talk(world, answer)
+    assert list_segments(world.settings.serving_root / ASSISTANT.name / "log") == []
+
+    async def script(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post("/feedback", json={"request_id": f"{request_id}/0", "ask_person": True})
+
+    assert talk(world, script).status_code == 200
+
+
+def test_questions_wait_for_a_person_oldest_first_until_one_answers(world: World) -> None:
+    async def script(client: httpx.AsyncClient) -> None:
+        ids = [await answer(client, question) for question in ("zebras", "sort a list in place", "every key of a dict")]
+        for request_id in (ids[1], ids[0], ids[1]):
+            await client.post("/feedback", json={"request_id": request_id, "ask_person": True})
+        await client.post("/feedback", json={"request_id": ids[2], "rating": "down"})
+        waiting = (await client.get("/queue/questions")).json()["questions"]
+        assert [row["question"] for row in waiting] == ["sort a list in place", "zebras"]
+        assert waiting[0]["reply"]["citations"][0]["section_id"] == "lists#sort"
+
+        said = {"request_id": waiting[0]["request_id"], "answer": "Use sort().", "section_id": "lists#sort", "answered_by": "Ada"}
+        assert (await client.post("/queue/answers", json=said)).json()["is_new"]
+        assert not (await client.post("/queue/answers", json=said)).json()["is_new"]
+        other = await client.post("/queue/answers", json=said | {"answer": "Use sorted().", "answered_by": "Bob"})
+        assert (other.status_code, other.json()["error"]) == (
+            409,
+            "this question was answered by a person before, in other words; look at what is there",
+        )
+        waiting = (await client.get("/queue/questions")).json()["questions"]
+        assert [row["question"] for row in waiting] == ["zebras"]
+
+    talk(world, script)
+    (row,) = acknowledged(world.settings).filter(pl.col("origin") == "person").to_dicts()
+    assert (row["given_by"], row["correction"], row["section_id"], row["model_version"]) == ("Ada", "Use sort().", "lists#sort", 1)
+
+
+@pytest.mark.parametrize("url", ["/feedback", "/queue/answers"])
+def test_a_page_of_another_address_changes_nothing(world: World, url: str) -> None:
+    async def script(client: httpx.AsyncClient) -> httpx.Response:
+        body = {"request_id": await answer(client), "rating": "up"}
+        return await client.post(url, json=body, headers={"Origin": "http://evil.example"})
+
+    assert talk(world, script).status_code == 403
+    assert acknowledged(world.settings).is_empty()
