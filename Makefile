@@ -7,7 +7,8 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # Values reach the commands below through the environment, never as text of a command, so nothing in them can be run.
-VALUES := ENV OF USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS EVIDENCE NAME FROM TO LABEL TIME KEY KIND GROUP TABLES DOCS
+VALUES := ENV OF USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS EVIDENCE NAME FROM TO LABEL TIME KEY KIND GROUP TABLES DOCS \
+	FEEDBACK DECISION SECTION
 $(foreach name,$(VALUES) HEADRACE_ENV HEADRACE_HOME,$(if $(findstring $$,$(value $(name))),$(error $(name) holds a dollar sign, which make would expand; write it without)))
 
 # They count on make's command line only: a shell may have an ENV, a PORT or a VERSION of its own that means something else.
@@ -52,9 +53,9 @@ need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(
 
 .PHONY: help run use-case page quality runs catalog summary tables results evaluate evaluation explore explore-page up down status ingest refine \
 	featurize index \
-	train promote score monitor retrain lifecycle approve reject withdraw rollback verify serve drain models ui-mlflow ui-prefect reset deploy diff \
+	train promote score monitor retrain lifecycle approve reject withdraw rollback verify serve drain review models ui-mlflow ui-prefect reset deploy diff \
 	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases bench-large bench-groundedness \
-	bench-llm-server bench-documents bench-guardrails install verdict \
+	bench-llm-server bench-documents bench-guardrails bench-chat install verdict \
 	drills workflows secrets audit \
 	verify-from-scratch post-verdict backup restore
 
@@ -171,6 +172,10 @@ serve: $(RUN) ## Answer POST /predict with the champion; PORT= instead of the en
 
 drain: $(RUN) ## Bring logged requests of a server that has ended into the lake
 	@$(PYTHON) -m headrace.serving.drain --use-case "$$USE_CASE" $(ended)
+
+review: $(RUN) ## What readers said of an assistant's answers and waits for a person; with FEEDBACK= decide (DECISION= SECTION= BY= REASON=)
+	@$(PYTHON) -m headrace.llm $@ --use-case "$$USE_CASE" $${FEEDBACK:+--feedback "$$FEEDBACK"} $${DECISION:+--decision "$$DECISION"} \
+		$${SECTION:+--section "$$SECTION"} $${BY:+--by "$$BY"} $${REASON:+--reason "$$REASON"} $(ended)
 
 models: $(RUN) ## The model hub: models and corpora with licence, size and card; with NAME= fetch one, checked, and say where it lies
 	@$(PYTHON) -m headrace.llm $@ $${NAME:+--fetch "$$NAME"} $(ended)
@@ -292,6 +297,9 @@ bench-guardrails: $(DEV) ## What guardrails catch and stop for nothing, on publi
 
 bench-groundedness: $(RUN) ## Which made-up sentences groundedness by words lets through, on the sections in the lake (1 min)
 	@$(PYTHON) -m benchmarks.groundedness --use-case "$$USE_CASE" $(ended)
+
+bench-chat: $(RUN) ## 10,000 questions at the assistant that make serve has started, and each answer looked for in the lake; milliseconds p50, p95
+	@$(PYTHON) -m benchmarks.chat_load $(one_use_case) $(ended)
 
 bench-lifecycle: $(RUN) ## The product against a plain script without Prefect, both cold; ends with their ratio
 	@$(PYTHON) -m benchmarks.lifecycle

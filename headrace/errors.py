@@ -18,7 +18,8 @@
     ├── BackupError            24   a backup or a restore is refused or failed: files, versions, a place that is not empty
     ├── ModelError             25   a model or corpus of the hub is unknown, refused by the policy of licences, or not what was examined
     ├── GatewayError           26   no language model answered: connection, limit, time-out, or an answer that broke off
-    └── PromptError            27   a prompt is wrong, lacks a value, or an answer is not what its schema says
+    ├── PromptError            27   a prompt is wrong, lacks a value, or an answer is not what its schema says
+    └── ReviewError            28   a decision about feedback is refused: unknown, decided already, or not complete
 
 A gate that blocks is no error: it is a `Decision`, and the verb that ran it leaves with 3.
 """
@@ -152,3 +153,9 @@ class PromptError(HeadraceError):
     """A prompt is wrong, a variable is missing, unknown or mistyped, or an answer is not what the schema says."""
 
     exit_code = 27
+
+
+class ReviewError(HeadraceError):
+    """A decision about feedback is refused: the feedback or the section is unknown, it was decided about before, or something is missing."""
+
+    exit_code = 28

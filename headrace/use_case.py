@@ -316,7 +316,7 @@ class UseCase:
     def other_tables(self) -> list[str]:
         """What it fills behind silver, but for `metrics`, which all use cases share."""
         tables = [("gold", "features"), ("inference", "predictions"), ("inference", "requests")]
-        chained = [("gold", self.training.chunks), ("inference", "wordings")] if isinstance(self.training, ChainSpec) else []
+        chained = [("gold", self.training.chunks), ("gold", "examples"), ("inference", "wordings")] if isinstance(self.training, ChainSpec) else []
         return [self.table(layer, noun) for layer, noun in [*chained, *tables]]
 
 

@@ -5,6 +5,8 @@ The reference is the documentation of Python 3.11 with the questions of its own 
 
 from datetime import UTC, datetime
 
+from headrace.llm.feedback import refine_feedback
+from headrace.llm.feedback_source import WithFeedback
 from headrace.use_case import Replay, UseCase
 from use_cases.docs_assistant import refine
 from use_cases.docs_assistant.chain import CHAIN
@@ -22,11 +24,12 @@ USE_CASE = UseCase(
     title="What does the documentation say?",
     kind="assistant",
     owner="documentation@headrace.example",
-    source=DocumentsAndQuestions(),
+    source=WithFeedback(source=DocumentsAndQuestions(), use_case="docs_assistant"),
     feeds={
         "documents": refine.refine_documents,
         "document_versions": refine.refine_document_versions,
         "questions": refine.refine_questions,
+        "feedback": refine_feedback,
     },
     silver={"documents": "sections"},
     features=FEATURES,

@@ -1,0 +1,194 @@
+"""Many questions at a running assistant, and whether each answer is in the lake: `make bench-chat` (`make serve USE_CASE=docs_assistant` first).
+
+Questions are those of the use case, asked over and over by quotation alone, from several connections at once. Each is timed as a caller
+sees it: sent, retrieved, quoted, logged, synced, answered. Afterwards the log is drained and each request id is counted in the requests table.
+Beside the times stands the bare minimum on the same machine, at the same moment: `GET /v1/models`, which retrieves and logs nothing.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import httpx
+import polars as pl
+
+from headrace import use_case as use_cases
+from headrace.errors import HeadraceError, ServingError
+from headrace.lake import tables
+from headrace.serving.drain import drain
+from headrace.serving.request_rows import requests_table
+from headrace.settings import Settings, load_settings
+from headrace.use_case import UseCase
+
+CALLS, CONNECTIONS = 10_000, 8
+BARE_CALLS = 500
+
+# A server that is killed and started again has drained its log by then.
+_PATIENCE_SECONDS = 180
+
+
+@dataclass
+class Told:
+    """What callers were told.
+
+    Attributes:
+        request_ids: Ids of the answers.
+        milliseconds: Time of each call, as its caller saw it.
+        unanswered: Questions that the documents do not answer.
+        refused: What else came.
+    """
+
+    request_ids: list[str] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
+    unanswered: int = 0
+    refused: list[str] = field(default_factory=list)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask, count, and say so; 1 where an answer is missing, twice there, or was refused."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.chat_load", description="Load on a running assistant.")
+    parser.add_argument("--use-case", default="docs_assistant")
+    parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--connections", type=int, default=CONNECTIONS)
+    chosen = parser.parse_args(arguments)
+    try:
+        settings = load_settings()
+        case = use_cases.load_in(settings, chosen.use_case)
+        return measure(settings, case, calls=chosen.calls, connections=chosen.connections)
+    except HeadraceError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return error.exit_code
+
+
+def measure(settings: Settings, case: UseCase, *, calls: int, connections: int) -> int:
+    """Run the load against the environment's own server and look for every answer.
+
+    Args:
+        settings: The environment; its server must be up.
+        case: The assistant.
+        calls: Number of questions.
+        connections: How many are under way at once.
+
+    Returns:
+        0 where every answer is in the table exactly once.
+
+    Raises:
+        ServingError: No server answers, or there are no questions to ask.
+    """
+    url = f"http://{settings.serving_host}:{settings.serving_port}"
+    questions = read_questions(settings, case)
+    bare = _time_bare(url)
+    began = time.perf_counter()
+    told = ask_all(url, questions, calls=calls, connections=connections)
+    seconds = time.perf_counter() - began
+    counts = count_rows(settings, case, told.request_ids)
+    missing, twice = sum(count == 0 for count in counts.values()), sum(count > 1 for count in counts.values())
+    figures = {
+        "use_case": case.name,
+        "environment": settings.environment,
+        "calls": calls,
+        "connections": connections,
+        "answered": len(told.request_ids),
+        "said_not_to_know": told.unanswered,
+        "refused": len(told.refused),
+        "missing_in_table": missing,
+        "more_than_once_in_table": twice,
+        "chat_p50_ms": _quantile(told.milliseconds, 50),
+        "chat_p95_ms": _quantile(told.milliseconds, 95),
+        "bare_p50_ms": _quantile(bare, 50),
+        "bare_p95_ms": _quantile(bare, 95),
+        "calls_per_second": round(calls / seconds, 1),
+        "caller_cpu_s": round(resource.getrusage(resource.RUSAGE_SELF).ru_utime, 1),
+    }
+    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
+    for sentence in told.refused[:3]:
+        sys.stderr.write(f"refused: {sentence}\n")
+    is_whole = not (missing or twice or told.refused) and len(told.request_ids) == calls
+    sys.stdout.write("every answer is in the table exactly once\n" if is_whole else "NOT every answer is in the table exactly once\n")
+    return 0 if is_whole else 1
+
+
+def read_questions(settings: Settings, case: UseCase) -> list[str]:
+    """The use case's own questions, in the order of their ids."""
+    found = tables.read(settings, case.table("silver", "questions")).select("question_id", "question").sort("question_id").collect()
+    if found.is_empty():
+        raise ServingError(f"{case.name} has no questions in {settings.environment}; run make run USE_CASE={case.name} first")
+    return found["question"].to_list()
+
+
+def ask_all(url: str, questions: Sequence[str], *, calls: int, connections: int) -> Told:
+    """Ask the questions over and over, from so many connections at once."""
+    told, turns, lock = Told(), iter(range(calls)), threading.Lock()
+
+    def work() -> None:
+        with httpx.Client(base_url=url, timeout=60) as client:
+            while True:
+                with lock:
+                    turn = next(turns, None)
+                if turn is None:
+                    return
+                _ask(client, questions[turn % len(questions)], told)
+
+    workers = [threading.Thread(target=work) for _ in range(connections)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return told
+
+
+def count_rows(settings: Settings, case: UseCase, request_ids: Sequence[str]) -> dict[str, int]:
+    """How often each answer is in the table, once the server has let go of its log: it closes a segment after a minute."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        drain(settings, case)
+        stored = tables.read(settings, requests_table(case.name)).select("request_id").collect()
+        counts = dict(stored.group_by("request_id").agg(pl.len()).rows())
+        found = {request_id: counts.get(f"{request_id}/0", 0) for request_id in request_ids}
+        if all(found.values()) or time.monotonic() > deadline:
+            return found
+        time.sleep(2)
+
+
+def _ask(client: httpx.Client, question: str, told: Told) -> None:
+    began = time.perf_counter()
+    try:
+        response = client.post("/chat", json={"question": question})
+    except httpx.TransportError as error:
+        told.refused.append(repr(error))
+        return
+    told.milliseconds.append((time.perf_counter() - began) * 1_000)
+    if response.status_code != 200:
+        told.refused.append(response.text)
+        return
+    reply = response.json()
+    told.request_ids.append(reply["request_id"])
+    told.unanswered += not reply["is_answered"]
+
+
+def _time_bare(url: str) -> list[float]:
+    """Milliseconds of calls that do nothing, one after the other."""
+    found = []
+    try:
+        with httpx.Client(base_url=url, timeout=60) as client:
+            for _ in range(BARE_CALLS):
+                began = time.perf_counter()
+                client.get("/v1/models").raise_for_status()
+                found.append((time.perf_counter() - began) * 1_000)
+    except httpx.HTTPError as error:
+        raise ServingError(f"no assistant answers at {url} ({error!r}); start it with make serve USE_CASE=docs_assistant") from error
+    return found
+
+
+def _quantile(values: Sequence[float], share: int) -> float | None:
+    return round(statistics.quantiles(values, n=100)[share - 1], 2) if len(values) > 1 else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
