@@ -53,7 +53,7 @@ need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(
 
 .PHONY: help run use-case page quality runs catalog summary tables results evaluate evaluation explore explore-page up down status ingest refine \
 	featurize index \
-	train promote score monitor retrain lifecycle approve reject withdraw rollback verify serve drain review models ui-mlflow ui-prefect reset deploy diff \
+	train promote score monitor retrain lifecycle approve reject withdraw rollback verify serve drain review traces models ui-mlflow ui-prefect reset deploy diff \
 	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases bench-large bench-groundedness \
 	bench-llm-server bench-documents bench-guardrails bench-chat install verdict \
 	drills workflows secrets audit \
@@ -176,6 +176,9 @@ drain: $(RUN) ## Bring logged requests of a server that has ended into the lake
 review: $(RUN) ## What readers said of an assistant's answers and waits for a person; with FEEDBACK= decide (DECISION= SECTION= BY= REASON=)
 	@$(PYTHON) -m headrace.llm $@ --use-case "$$USE_CASE" $${FEEDBACK:+--feedback "$$FEEDBACK"} $${DECISION:+--decision "$$DECISION"} \
 		$${SECTION:+--section "$$SECTION"} $${BY:+--by "$$BY"} $${REASON:+--reason "$$REASON"} $(ended)
+
+traces: $(RUN) ## Publish in MLflow the traces of an assistant's answers that have none yet; make ui-mlflow shows them
+	@$(PYTHON) -m headrace.llm $@ --use-case "$$USE_CASE" $(ended)
 
 models: $(RUN) ## The model hub: models and corpora with licence, size and card; with NAME= fetch one, checked, and say where it lies
 	@$(PYTHON) -m headrace.llm $@ $${NAME:+--fetch "$$NAME"} $(ended)

@@ -1,7 +1,8 @@
 """Many questions at a running assistant, and whether each answer is in the lake: `make bench-chat` (`make serve USE_CASE=docs_assistant` first).
 
 Questions are those of the use case, asked over and over by quotation alone, from several connections at once. Each is timed as a caller
-sees it: sent, retrieved, quoted, logged, synced, answered. Afterwards the log is drained and each request id is counted in the requests table.
+sees it: sent, retrieved, quoted, logged, synced, answered. Afterwards the log is drained and each request id is counted in the requests table,
+traces are published and each is looked for in MLflow.
 Beside the times stands the bare minimum on the same machine, at the same moment: `GET /v1/models`, which retrieves and logs nothing.
 """
 
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import httpx
 import polars as pl
@@ -21,6 +23,7 @@ import polars as pl
 from headrace import use_case as use_cases
 from headrace.errors import HeadraceError, ServingError
 from headrace.lake import tables
+from headrace.llm.traces import find_traces, name_trace, publish_traces
 from headrace.serving.drain import drain
 from headrace.serving.request_rows import requests_table
 from headrace.settings import Settings, load_settings
@@ -89,6 +92,7 @@ def measure(settings: Settings, case: UseCase, *, calls: int, connections: int) 
     seconds = time.perf_counter() - began
     counts = count_rows(settings, case, told.request_ids)
     missing, twice = sum(count == 0 for count in counts.values()), sum(count > 1 for count in counts.values())
+    traced_ms, untraced = trace(settings, case, told.request_ids)
     figures = {
         "use_case": case.name,
         "environment": settings.environment,
@@ -99,6 +103,8 @@ def measure(settings: Settings, case: UseCase, *, calls: int, connections: int) 
         "refused": len(told.refused),
         "missing_in_table": missing,
         "more_than_once_in_table": twice,
+        "without_trace": untraced,
+        "trace_cpu_ms_per_answer": traced_ms,
         "chat_p50_ms": _quantile(told.milliseconds, 50),
         "chat_p95_ms": _quantile(told.milliseconds, 95),
         "bare_p50_ms": _quantile(bare, 50),
@@ -109,8 +115,8 @@ def measure(settings: Settings, case: UseCase, *, calls: int, connections: int) 
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")
     for sentence in told.refused[:3]:
         sys.stderr.write(f"refused: {sentence}\n")
-    is_whole = not (missing or twice or told.refused) and len(told.request_ids) == calls
-    sys.stdout.write("every answer is in the table exactly once\n" if is_whole else "NOT every answer is in the table exactly once\n")
+    is_whole = not (missing or twice or untraced or told.refused) and len(told.request_ids) == calls
+    sys.stdout.write("every answer is in the table exactly once, and has its trace\n" if is_whole else "NOT every answer is there exactly once\n")
     return 0 if is_whole else 1
 
 
@@ -154,6 +160,16 @@ def count_rows(settings: Settings, case: UseCase, request_ids: Sequence[str]) ->
         if all(found.values()) or time.monotonic() > deadline:
             return found
         time.sleep(2)
+
+
+def trace(settings: Settings, case: UseCase, request_ids: Sequence[str]) -> tuple[float | None, int]:
+    """Publish traces; milliseconds of processor time per published answer, and how many of the asked have none in MLflow."""
+    began = time.process_time()
+    published = publish_traces(settings, case, now=datetime.now(UTC))
+    milliseconds = (time.process_time() - began) * 1_000
+    found = find_traces(settings, case)
+    untraced = sum(name_trace(f"{request_id}/0") not in found for request_id in request_ids)
+    return round(milliseconds / published, 2) if published else None, untraced
 
 
 def _ask(client: httpx.Client, question: str, told: Told) -> None:

@@ -2,6 +2,7 @@
 
     models [--fetch NAME]            lists the model hub, and fetches an entry
     review --use-case NAME [...]     lists the feedback that waits for a person, or records a decision
+    traces --use-case NAME           publishes the traces of logged answers in MLflow
 
 Exit codes as in `headrace.errors`.
 """
@@ -9,12 +10,15 @@ Exit codes as in `headrace.errors`.
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from headrace import process
+from headrace import process, servers
 from headrace import use_case as use_cases
 from headrace.errors import HeadraceError
 from headrace.llm import hub
 from headrace.settings import Settings, load_settings
+from headrace.use_case import UseCase
+from headrace.words import format_count
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,18 +45,32 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     review.add_argument("--section", metavar="ID", help="the section that holds the answer, or none")
     review.add_argument("--by", help="who decides")
     review.add_argument("--reason", help="why")
+    traces = verbs.add_parser("traces", help="publish the traces of answers that have none yet")
+    traces.add_argument("--use-case", required=True, help="name of a folder in use_cases/")
     return parser.parse_args(arguments)
 
 
 def _answer(settings: Settings, options: argparse.Namespace) -> str:
     if options.verb == "models":
         return str(hub.fetch(settings, options.fetch)) if options.fetch else hub.render_entries(settings)
-    from headrace.llm.review_verb import review
-
     process.prepare(settings)
     case = use_cases.load_in(settings, options.use_case)
+    if options.verb == "traces":
+        return _publish_traces(settings, case)
+    from headrace.llm.review_verb import review
+
     given = {"decision": options.decision, "section": options.section, "by": options.by, "reason": options.reason}
     return review(settings, case, feedback_id=options.feedback, **given)
+
+
+def _publish_traces(settings: Settings, case: UseCase) -> str:
+    from headrace.llm.traces import experiment_name, publish_traces
+    from headrace.serving.drain import drain
+
+    servers.check_up(settings)
+    drain(settings, case)
+    count = publish_traces(settings, case, now=datetime.now(UTC))
+    return f"published {format_count(count, 'trace')} in the experiment {experiment_name(settings, case)}; make ui-mlflow shows them"
 
 
 if __name__ == "__main__":

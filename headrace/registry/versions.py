@@ -260,7 +260,7 @@ def _log_run(
 
     mlflow.set_tracking_uri(settings.registry_uri)
     mlflow.set_registry_uri(settings.registry_uri)
-    experiment_id = _ensure_experiment(settings, client, name)
+    experiment_id = ensure_experiment(settings, client, name)
     with mlflow.start_run(
         experiment_id=experiment_id, run_name=f"{name} {tags.get('as_of', '')}".strip(), tags={**tags, "model_id": model_id}
     ) as run:
@@ -285,7 +285,8 @@ def _log_run(
     return run.info.run_id, model.model_uri
 
 
-def _ensure_experiment(settings: Settings, client: "MlflowClient", name: str) -> str:
+def ensure_experiment(settings: Settings, client: "MlflowClient", name: str) -> str:
+    """The id of an experiment of the environment, made where it is missing."""
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)

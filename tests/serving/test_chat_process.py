@@ -98,5 +98,6 @@ def test_a_stream_that_is_cut_off_is_logged_all_the_same(tmp_path: Path) -> None
             request_id = response.headers["X-Request-ID"]
             next(response.iter_raw())
             server.process.kill()
+            server.process.wait()
         drain(server.settings, ASSISTANT)
     assert tables.read(server.settings, requests_table(ASSISTANT.name)).collect()["request_id"].to_list() == [f"{request_id}/0"]
