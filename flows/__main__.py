@@ -78,6 +78,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             command.add_argument(
                 "--as-of", type=_instant, help="UTC instant the run stands for, for example 2013-07-01; left out: the environment's clock"
             )
+        if verb == "llm_evaluate":
+            command.add_argument("--limit", type=_count, help="most questions to word answers to, 0: all; left out: as the use case declares")
         if verb in REVISED:
             command.add_argument("--revision", type=_revision, default=1, help="higher than before to do a slice again")
         if verb in ("approve", "reject"):
@@ -105,11 +107,19 @@ def _revision(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of questions; write 20, or 0 for all")
+    return int(text)
+
+
 def _run_flow(settings: Settings, options: argparse.Namespace) -> int:
     started = time.monotonic()
     parameters: dict[str, Any] = {"use_case": options.use_case}
     if options.verb not in TIMELESS:
         parameters["as_of"] = options.as_of
+    if options.verb == "llm_evaluate":
+        parameters["limit"] = options.limit
     if options.verb in REVISED:
         parameters["revision"] = options.revision
     if options.verb == "rollback":

@@ -13,6 +13,7 @@ from prefect import State, flow
 
 from flows.featurize import featurize
 from flows.ingest import ingest
+from flows.llm_evaluate import llm_evaluate
 from flows.llm_index import llm_index
 from flows.monitor import monitor
 from flows.promote import promote
@@ -32,6 +33,7 @@ STAGES = {
     "refine": refine,
     "featurize": featurize,
     "llm_index": llm_index,
+    "llm_evaluate": llm_evaluate,
     "score": score,
     "monitor": monitor,
     "retrain": retrain,

@@ -1,17 +1,24 @@
-"""Evaluate retrieval on the questions whose answer is known."""
+"""Evaluate retrieval, and the words of the champion, on the questions whose answer is known."""
 
 from datetime import datetime
 
 from prefect import task
 
 from headrace.lake.runs import Step
-from headrace.llm import evaluation_records
+from headrace.llm import evaluation_records, wording_records
 from headrace.settings import Settings
 from headrace.use_case import UseCase
-from tasks.options import STORE
+from tasks.options import COMPUTE, STORE
 
 
 @task(**STORE)
 def append_retrieval_evaluation(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
     """Append how every way to retrieve fared, question by question and on the mean."""
     return evaluation_records.append_retrieval_evaluation(settings, case, as_of=as_of)
+
+
+@task(**COMPUTE)
+def append_wordings(settings: Settings, case: UseCase, *, as_of: datetime, limit: int | None) -> Step:
+    """Append the champion's answers in a model's words to questions that it was not tuned on, each once."""
+    most = case.chain_spec.worded_at_once if limit is None else limit or None
+    return wording_records.append_wordings(settings, case, as_of=as_of, limit=most)

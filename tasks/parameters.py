@@ -5,3 +5,6 @@ from typing import Annotated
 from pydantic import Field
 
 Revision = Annotated[int, Field(ge=1)]
+
+# None: as many as the use case declares; 0: all there are.
+Limit = Annotated[int, Field(ge=0)] | None

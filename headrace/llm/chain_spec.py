@@ -20,6 +20,7 @@ class ChainSpec:
         prompt: Name of the prompt, a file of the use case's folder `prompts`.
         model: Alias of the model that words answers; None: answers are quotations only.
         guardrails: Configuration of the guardrails.
+        worded_at_once: Questions to which each champion words its answers in a tick; `make evaluate` asks all of them.
     """
 
     holdout: timedelta
@@ -31,3 +32,4 @@ class ChainSpec:
     prompt: str
     model: str | None
     guardrails: Mapping[str, Any]
+    worded_at_once: int

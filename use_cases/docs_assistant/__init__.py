@@ -37,6 +37,6 @@ USE_CASE = UseCase(
     training=CHAIN,
     policy=POLICY,
     replay=REPLAY,
-    stages=("ingest", "refine", "featurize", "llm_index", "score", "monitor", "retrain", "promote"),
+    stages=("ingest", "refine", "featurize", "llm_index", "score", "monitor", "retrain", "promote", "llm_evaluate"),
     subset=SUBSET,
 )

@@ -30,4 +30,6 @@ CHAIN = ChainSpec(
     prompt="answer",
     model="chat",
     guardrails=GUARDRAILS,
+    # About eight seconds of a core each.
+    worded_at_once=20,
 )
