@@ -19,8 +19,8 @@ def run_verb(home, *arguments, **variables):
 @pytest.mark.parametrize(
     ("arguments", "variables", "code", "sentence"),
     [
-        pytest.param(["train", "--use-case", "fligt_delay"], {}, 11, "known: flight_delay", id="unknown use case"),
-        pytest.param(["train", "--use-case", "../etc"], {}, 11, "known: flight_delay", id="a path is no use case"),
+        pytest.param(["train", "--use-case", "fligt_delay"], {}, 11, "known: docs_assistant, flight_delay", id="unknown use case"),
+        pytest.param(["train", "--use-case", "../etc"], {}, 11, "known: docs_assistant, flight_delay", id="a path is no use case"),
         pytest.param(["train", "--use-case", "flight_delay"], {"HEADRACE_ENV": "prd"}, 10, "known: dev, prod, staging", id="unknown environment"),
         pytest.param(["train", "--use-case", "flight_delay"], {"HEADRACE_THREDS": "1"}, 10, "HEADRACE_THREADS", id="misspelt override"),
         pytest.param(["train", "--use-case", "flight_delay", "--as-of", "July"], {}, 2, "2013-07-01", id="no instant"),

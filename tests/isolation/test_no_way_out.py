@@ -109,6 +109,7 @@ HANDED_A_FOLDER = {
     "llm.evaluation_records.append_evaluation": "append_retrieval_evaluation, with the name of a UseCase; its tables are its own",
     "llm.local_server.serve": "endpoints, which find the log in the environment's own folder",
     "llm.prompts.register_prompt": "chain_training, with the name of a UseCase; it locks a file at home and writes to the registry of these settings",
+    "llm.reviews.record_review": "a person names a row of its own tables, on the command line",
     "llm.vector_index.publish": "index_versions.index_folder",
     "registry.client.open_client": "registry_uri of these settings",
     "models.candidate.write_candidate": "training.build_candidate",
@@ -117,6 +118,7 @@ HANDED_A_FOLDER = {
     "scaffold.writing.hold": "scaffold.__main__, from the root of the clone",
     "scaffold.writing.land": "scaffold.__main__, from the root of the clone: landed rows are nobody's lake",
     "scaffold.writing.write_files": "scaffold.__main__, from the root of the clone",
+    "registry.versions.ensure_experiment": "model_name of these settings",
     "registry.versions.register": "it reads the folder, and writes to the registry of these settings",
 }
 

@@ -40,7 +40,7 @@ ASSISTANT: UseCase = replace(
     kind="assistant",
     training=ChainSpec(
         holdout=timedelta(days=1), validation=timedelta(days=1), history=None, chunks="chunks", quoted=2, min_answered_fraction=0.9,
-        prompt="answer", model=None, guardrails={},
+        prompt="answer", model=None, guardrails={}, worded_at_once=0,
     ),
     features=FeatureSet(
         version=1, key=("question_id",), refresh=timedelta(hours=1), spine_inputs=("questions",), build_spine=build_spine, carried=("question",),
