@@ -15,7 +15,6 @@ from typing import Any
 
 import yaml
 
-from headrace import use_case as use_cases
 from headrace.errors import DeployError
 from headrace.settings import ROOT, Settings
 from operations import checks, git, releases, services, supervisor
@@ -47,7 +46,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
 
 def _roll_out(settings: Settings, options: argparse.Namespace, release: Release) -> None:
     """Let the release declare itself to the server, note it, and let the model server run it."""
-    names = [options.use_case] if options.use_case else use_cases.names(release.folder / "use_cases")
+    names = [options.use_case] if options.use_case else releases.list_use_cases(release.folder)
     _check_others(settings, release.commit, names)
     changes = run_inside(settings, release, "apply", names)
     record_release(settings, release, names)

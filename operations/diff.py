@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from headrace import use_case as use_cases
 from headrace.settings import ROOT, Settings
 from operations import git, releases, services
 from operations.deploy import check_servers, describe_changes, describe_edits, run_inside, say
@@ -29,7 +28,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     place = releases.packages_folder(settings.home, folder)
     own = place / "bin" / "python"
     release = Release(commit=commit, folder=folder, python=own)
-    names = [options.use_case] if options.use_case else use_cases.names(folder / "use_cases")
+    names = [options.use_case] if options.use_case else releases.list_use_cases(folder)
     changes = run_inside(settings, release, "plan", names, interpreter=own if own.exists() else Path(sys.executable))
     before = services.read_release(settings)
     lines = describe_commits(ROOT, before, commit) + describe_edits(ROOT) + describe_settings(settings, before, folder)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from headrace import use_case as use_cases
 from headrace.errors import DeployError
 from operations import git
 from operations.checks import NOTES
@@ -36,6 +37,11 @@ class Release:
     commit: str
     folder: Path
     python: Path
+
+
+def list_use_cases(folder: Path) -> list[str]:
+    """Use cases of a clone that are deployed where none is named: those that need no further packages; others are deployed by their name."""
+    return [name for name in use_cases.names(folder / "use_cases") if not (folder / "use_cases" / name / "needs").exists()]
 
 
 def build_release(home: Path, checkout: Path, commit: str, *, say: Say) -> Release:

@@ -92,3 +92,12 @@ def test_a_package_that_does_not_exist_is_one_sentence_and_leaves_nothing(tmp_pa
     with pytest.raises(DeployError, match="packages of the release could not be installed.*the same verb tries again"):
         releases.build_packages(tmp_path / "home", clone, say=lambda _: None)
     assert not releases.packages_folder(tmp_path / "home", clone).exists()
+
+
+def test_a_use_case_that_needs_further_packages_is_deployed_by_its_name_only(tmp_path):
+    for name in ("flights", "assistant"):
+        folder = tmp_path / "use_cases" / name
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").touch()
+    (tmp_path / "use_cases" / "assistant" / "needs").write_text("llm")
+    assert releases.list_use_cases(tmp_path) == ["flights"]
