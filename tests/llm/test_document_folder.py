@@ -225,6 +225,7 @@ def test_without_an_environment_or_under_another_name_nothing_is_delivered(setti
 FOLDERS = st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"), min_size=1)
 
 
+@pytest.mark.long
 @hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(FOLDERS, min_size=1, max_size=3))
 def test_after_any_history_the_manifest_is_the_folder(tmp_path_factory, history):

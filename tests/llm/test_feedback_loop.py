@@ -103,6 +103,7 @@ def accept(settings: Settings, case: UseCase, feedback_id: str, *, section: str 
     record_review(settings, case, feedback_id=feedback_id, section=section, **given)
 
 
+@pytest.mark.long
 def test_feedback_reaches_silver_once_with_its_lineage_and_without_personal_data(settings: Settings, case: UseCase) -> None:
     give(settings, "a", rating="down", correction="Ask ada.lovelace@headrace.io, or call sort.")
     give(settings, "b", rating="up")

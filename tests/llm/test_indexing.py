@@ -102,6 +102,7 @@ def test_texts_that_did_not_change_are_not_embedded_again(settings):
 documents = st.dictionaries(st.sampled_from(["a.md", "b.md", "c.md"]), st.sampled_from([None, "a list", "what is\n\na list", "mutable\n\nlist list"]))
 
 
+@pytest.mark.long
 @effort(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(documents.filter(bool), min_size=1, max_size=3))
 def test_an_index_that_was_updated_is_one_that_was_built_at_once(tmp_path_factory, changes):

@@ -90,6 +90,7 @@ def test_the_server_wants_its_key_and_tells_nothing_of_others(gateway):
     assert server.api_key not in command + repr(server)
 
 
+@pytest.mark.long
 def test_a_server_that_was_killed_is_started_again_by_the_next_call(gateway):
     gateway.complete("chat", ASKED, origin=ORIGIN, max_tokens=1)
     server = next(iter(gateway._endpoints._servers.values()))
@@ -98,6 +99,7 @@ def test_a_server_that_was_killed_is_started_again_by_the_next_call(gateway):
     assert gateway.complete("chat", ASKED, origin=ORIGIN, max_tokens=1).call.attempt_count == 1
 
 
+@pytest.mark.long
 def test_it_ends_with_its_parent_also_when_that_is_killed(tmp_path):
     script = (
         "import sys, time; from pathlib import Path; from headrace.llm import local_server\n"

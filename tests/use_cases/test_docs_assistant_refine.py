@@ -102,6 +102,7 @@ def test_what_the_contract_refuses_is_in_quarantine_with_its_reason_and_counted(
     }
 
 
+@pytest.mark.long
 def test_a_changed_document_adds_its_new_version_and_leaves_the_old_one(tmp_path):
     write(tmp_path / "docs", {"guide.md": b"# Guide\n\nOne.\n\n## Start\n\nTurn."})
     settings = within(tmp_path / "home", tmp_path / "docs")
@@ -116,6 +117,7 @@ def test_a_changed_document_adds_its_new_version_and_leaves_the_old_one(tmp_path
     assert versions["content_hash"].to_list() == rows["content_hash"].unique(maintain_order=True).to_list()
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_anywhere_and_run_again_leaves_the_same_tables(tmp_path, monkeypatch):
     write(tmp_path / "docs", PAGES)
     whole, killed = (within(tmp_path / name, tmp_path / "docs") for name in ("whole", "killed"))
