@@ -22,4 +22,4 @@ def read_strictly(text: str) -> Any:
     Raises:
         yaml.YAMLError: It is no YAML, or writes a key twice.
     """
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - it extends the safe loader, which makes plain values only

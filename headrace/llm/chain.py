@@ -26,16 +26,24 @@ class Section(Protocol):
     """A section that retrieval found: what it is called, where it stands, what it says, and how well it fits."""
 
     @property
-    def section_id(self) -> str: ...  # noqa: D102 - see the class
+    def section_id(self) -> str:
+        """Its id."""
+        ...
 
     @property
-    def heading_path(self) -> str: ...  # noqa: D102 - see the class
+    def heading_path(self) -> str:
+        """Titles from the document's down."""
+        ...
 
     @property
-    def text(self) -> str: ...  # noqa: D102 - see the class
+    def text(self) -> str:
+        """What it says."""
+        ...
 
     @property
-    def score(self) -> float: ...  # noqa: D102 - see the class
+    def score(self) -> float:
+        """How well it fits; more is better."""
+        ...
 
 
 class Retrieves(Protocol):

@@ -11,6 +11,7 @@ from tests.browser.chromium import Browser, browsing, find_chromium
 from tests.serving.assistant_server import AssistantServer, running
 from tests.serving.tiny_assistant import ASSISTANT, MARKUP
 
+# A browser is no package of ours. Where there is none the report names these tests as skipped; nothing takes its place.
 pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium here; install it to look at the pages"),

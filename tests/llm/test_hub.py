@@ -20,6 +20,7 @@ from headrace.settings import ROOT, load_settings
 
 CONTENT = b"weights " * 1000
 TREE = {"a.txt": b"first", "b/c.txt": b"second"}
+# It makes and opens packages of Debian, which elsewhere cannot be fetched either; the hub says so there (tested below without it).
 needs_debian = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="no dpkg-deb here")
 
 

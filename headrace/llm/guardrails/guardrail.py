@@ -44,14 +44,15 @@ class Guardrail(Protocol):
     Attributes:
         name: Of its module.
         sentence: What a person is told whom it blocks; it does not repeat what was asked.
-        max_characters: Longest text that it judges.
     """
 
     name: ClassVar[str]
     sentence: ClassVar[str]
 
     @property
-    def max_characters(self) -> int: ...  # noqa: D102 - see the class
+    def max_characters(self) -> int:
+        """Longest text that it judges."""
+        ...
 
     def decide(self, text: str, context: Context) -> Decision:
         """Whether the text may go on; the evidence holds `score`."""
