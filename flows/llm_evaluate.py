@@ -13,10 +13,9 @@ from prefect import State, flow
 
 from headrace import use_case as use_cases
 from headrace.lake import runs
-from headrace.lake.batches import format_instant
 from tasks.clock import read_as_of
 from tasks.environment import open_environment
-from tasks.llm_evaluate import append_retrieval_evaluation, append_wordings
+from tasks.llm_evaluate import append_retrieval_evaluation, append_wordings, name_slice
 from tasks.naming import build_run_name
 from tasks.parameters import Limit
 from tasks.stage import StageResult, end_repeat, end_stage
@@ -34,9 +33,8 @@ def llm_evaluate(use_case: str, as_of: datetime | None = None, limit: Limit = No
     settings = open_environment()
     case = use_cases.load_in(settings, use_case)
     as_of = read_as_of(settings, case, "llm_evaluate", as_of)
-    # Each instant is evaluated for itself: a later one does not stand for those before it.
-    # So does each number of questions: what was asked before is not asked again.
-    name = format_instant(as_of) if limit is None else f"{format_instant(as_of)}-of-{limit or 'all'}"
+    # Each instant is evaluated for itself, and so is each champion: a later one does not stand for those before it.
+    name = name_slice(settings, case, as_of=as_of, limit=limit)
     run = runs.begin(settings, case.name, "llm_evaluate", as_of=as_of, slice_name=name)
     if run.is_finished:
         return end_repeat(run)

@@ -184,8 +184,8 @@ class Policy:
     min_new_labels: int
     budget: int
     budget_window: timedelta
-    floors: Mapping[str, float] = field(default_factory=dict)
-    ceilings: Mapping[str, float] = field(default_factory=dict)
+    floors: Mapping[str, float]
+    ceilings: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)

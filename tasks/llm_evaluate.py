@@ -12,6 +12,12 @@ from tasks.options import COMPUTE, STORE
 
 
 @task(**STORE)
+def name_slice(settings: Settings, case: UseCase, *, as_of: datetime, limit: int | None) -> str:
+    """What an evaluation stands for."""
+    return wording_records.name_slice(settings, case, as_of=as_of, limit=limit)
+
+
+@task(**STORE)
 def append_retrieval_evaluation(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
     """Append how every way to retrieve fared, question by question and on the mean."""
     return evaluation_records.append_retrieval_evaluation(settings, case, as_of=as_of)
@@ -20,5 +26,4 @@ def append_retrieval_evaluation(settings: Settings, case: UseCase, *, as_of: dat
 @task(**COMPUTE)
 def append_wordings(settings: Settings, case: UseCase, *, as_of: datetime, limit: int | None) -> Step:
     """Append the champion's answers in a model's words to questions that it was not tuned on, each once."""
-    most = case.chain_spec.worded_at_once if limit is None else limit or None
-    return wording_records.append_wordings(settings, case, as_of=as_of, limit=most)
+    return wording_records.append_wordings(settings, case, as_of=as_of, limit=limit)

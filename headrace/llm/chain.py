@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from headrace.errors import CandidateError
+from headrace.llm.chunking import build_searched_text
 from headrace.llm.confidence import Confidence
 from headrace.llm.guardrails.loading import Guardrails
 from headrace.llm.quotation import choose_quotation
@@ -157,7 +158,8 @@ class Chain:
             return Found(sections=(), usable=(), refusal=asked.sentence)
         sections = tuple(self.retriever.retrieve(question, k=DEEP))
         first = sections[: self.quoted + SPARE]
-        passages = self.guardrails.decide_passages(question, [section.text for section in first], best_score=first[0].score if first else None)
+        shown = [build_searched_text(section.heading_path, section.text) for section in first]
+        passages = self.guardrails.decide_passages(question, shown, best_score=first[0].score if first else None)
         refusal = passages.sentence if first and not passages.decision.passed else ""
         return Found(sections=sections, usable=tuple(first[place] for place in passages.kept), refusal=refusal)
 

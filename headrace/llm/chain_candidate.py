@@ -9,8 +9,6 @@ card.md                  the card
 drift_reference.parquet  the questions that it was tuned on, with their shape
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +75,7 @@ def read_pins(path: Path) -> Pins:
 def name_versions(pins: Pins) -> dict[str, str]:
     """Index, prompt, model and guardrails of a chain -> its version, in a word: what each answer is logged with."""
     parts = {"index": pins.index.get("index_version"), "prompt": pins.prompt, "model": pins.model, "guardrails": find_version(pins.guardrails)}
-    return {name: found if isinstance(found, str) else _digest(found) for name, found in parts.items() if found}
+    return {name: found if isinstance(found, str) else find_version(found) for name, found in parts.items() if found}
 
 
 def _load(settings: Settings, case: UseCase, folder: Path, pins: Pins) -> Chain:
@@ -92,7 +90,3 @@ def _load(settings: Settings, case: UseCase, folder: Path, pins: Pins) -> Chain:
         quoted=pins.quoted,
         pins=name_versions(pins),
     )
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]

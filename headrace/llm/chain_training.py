@@ -5,8 +5,9 @@ Nothing is fitted or chosen on the holdout. Apart from milliseconds, the same in
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import polars as pl
 
 from headrace.decisions import blocked
 from headrace.errors import CandidateError
-from headrace.llm.attacks import measure_attacks
-from headrace.llm.chain import QUESTION, Chain
+from headrace.llm.attacks import HIDDEN, measure_attacks
+from headrace.llm.chain import QUESTION, Chain, Section
 from headrace.llm.chain_candidate import CHAIN, Pins
 from headrace.llm.chain_card import build_chain_card
 from headrace.llm.chain_judging import judge_chains
@@ -71,8 +72,12 @@ def build_chain(
     except CandidateError as error:
         return CandidateReport(decision=blocked(GATE, str(error), decision.evidence), candidate=None, metrics={})
     plain = _open(settings, case, candidate, PLAIN_SEARCH, ALWAYS, index=index)
-    asked = splits.holdout[QUESTION].to_list()
-    attacks = measure_attacks(chain, sections=[found for question in asked for found in chain.retriever.retrieve(question, k=1)])
+    sections = _find_sections(chain, splits.holdout)
+    if not sections:
+        return CandidateReport(
+            decision=blocked(GATE, "no section was found for any question of the holdout", decision.evidence), candidate=None, metrics={}
+        )
+    attacks = measure_attacks(chain, sections=sections)
     metrics, slices = judge_chains(case, splits.holdout, chain=chain, plain=plain, seed=settings.seed)
 
     for name, config_of, confidence in ((CHAIN, config, chain.confidence), (BASELINE, PLAIN_SEARCH, ALWAYS)):
@@ -113,7 +118,13 @@ def _fit(settings: Settings, case: UseCase, candidate: Candidate, config: Retrie
         is_answerable=[label != NO_SECTION for label in labels],
         min_answered_fraction=case.chain_spec.min_answered_fraction,
     )
-    return _open(settings, case, candidate, config, confidence, index=index)
+    return replace(unsure, confidence=confidence)
+
+
+def _find_sections(chain: Chain, rows: pl.DataFrame) -> list[Section]:
+    """The first section of each question until there is one for each attack."""
+    found = (section for question in rows[QUESTION] for section in chain.retriever.retrieve(question, k=1))
+    return list(islice(found, len(HIDDEN)))
 
 
 def _pin(settings: Settings, case: UseCase, config: RetrievalConfig, confidence: Confidence, *, index: Mapping[str, Any]) -> dict[str, Any]:

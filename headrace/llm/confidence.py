@@ -22,7 +22,9 @@ class Confidence:
     decline_below: float
 
     def estimate(self, score: float) -> float:
-        """Probability (0 to 1) that the first section holds the answer."""
+        """Probability (0 to 1) that the first section holds the answer; 0 where the score is no number."""
+        if not math.isfinite(score):
+            return 0.0
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, self.intercept + self.slope * score))))
 
     def as_json(self) -> dict[str, float]:

@@ -48,6 +48,8 @@ def append_retrieval_evaluation(settings: Settings, case: UseCase, *, as_of: dat
     if not known:
         return _block(f"{case.name} has no index as of {as_of:%Y-%m-%d %H:%M}Z; run make index first")
     newest = known[-1]
+    if tables.is_written(settings, EVALUATIONS, batch_id=name_batch(case.name, as_of=as_of, index_version=newest.name)):
+        return Step(decision=passed(GATE, f"index {newest.name} was evaluated before"), rows_read=questions.rows.height, rows_written=0)
     if newest.embedder != name_embedding():
         return _block(f"index {newest.name} was embedded by {newest.embedder}, this code embeds by {name_embedding()}; run make index again")
     return append_evaluation(
@@ -60,6 +62,11 @@ def append_retrieval_evaluation(settings: Settings, case: UseCase, *, as_of: dat
         as_of=as_of,
         min_answered_fraction=spec.min_answered_fraction,
     )
+
+
+def name_batch(use_case: str, *, as_of: datetime, index_version: str) -> str:
+    """The batch id of the evaluation of an index on what was known at an instant (UTC)."""
+    return build_batch_id(FLOW, use_case, f"{format_instant(as_of)}-{index_version}")
 
 
 def append_evaluation(
@@ -99,7 +106,7 @@ def append_evaluation(
     }
     summary = evaluation.summary.join(_time_legs(found.milliseconds), on="leg", how="left").with_columns(**common, **provenance)
     results = evaluation.results.rename({"leg": "subject"}).with_columns(**common, evaluation=pl.lit("retrieval"))
-    batch_id = build_batch_id(FLOW, use_case, format_instant(as_of))
+    batch_id = name_batch(use_case, as_of=as_of, index_version=index_version)
     # The means come last: where they are, what they are made of is there too.
     written = [_append(settings, table, rows, batch_id=batch_id) for table, rows in ((RESULTS, results), (EVALUATIONS, summary))]
     known = questions.truth["question_id"].n_unique()

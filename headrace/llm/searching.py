@@ -9,7 +9,7 @@ import polars as pl
 from headrace.errors import CandidateError, ModelError
 from headrace.lake.batches import format_instant
 from headrace.llm.embedding import Embedder, load_embedder
-from headrace.llm.index_versions import name_embedding, open_index, read_versions
+from headrace.llm.index_versions import find_version, name_embedding, open_index, read_versions
 from headrace.llm.retrieval import Retriever
 from headrace.llm.retrieval_config import DEPTH, RetrievalConfig
 from headrace.llm.retrieval_tuning import collect_candidates, tune_fusion
@@ -67,8 +67,12 @@ def pin_index(settings: Settings, case: UseCase, *, as_of: datetime) -> dict[str
 
 
 def _open(settings: Settings, case: UseCase, index: Mapping[str, Any]) -> VectorIndex:
+    name = str(index["index_version"])
     try:
-        return open_index(settings, case, str(index["index_version"]))
+        recorded = find_version(settings, case, name)
+        if recorded.content_digest != index["content_digest"]:
+            raise CandidateError(f"index version {name} holds other chunks than the chain was judged on; train again")
+        return open_index(settings, case, name)
     except ModelError as error:
         raise CandidateError(str(error)) from error
 

@@ -40,7 +40,9 @@ _SPARE = 32
 # Ids in one deletion: its text is parsed.
 _DELETED_AT_ONCE = 500
 
-_KEPT = ("chunk_id", "section_id", "document_id", "content_hash", "ordinal", "title", "heading_path", "text", "text_hash")
+_KEPT = ("chunk_id", "section_id", "document_id", "content_hash", "ordinal", "title", "heading_path", "text", "text_hash", "embedder")
+# What makes a chunk the same in two versions: the same words of the same section, embedded by the same model.
+_IDENTITY = ["chunk_id", "text_hash", "embedder"]
 _SHOWN = ("chunk_id", "section_id", "document_id", "ordinal", "title", "heading_path", "text")
 
 FOUND_SCHEMA: Mapping[str, pl.DataType] = {name: pl.Int64() if name == "ordinal" else pl.String() for name in _SHOWN} | {"score": pl.Float64()}
@@ -117,9 +119,8 @@ def publish(folder: Path, rows: pl.DataFrame, *, version: str) -> None:
         if version in table.tags.list():
             return
         held = _read_ids(table)
-        keys = ["chunk_id", "text_hash"]
-        gone = held.join(rows.select(keys), on=keys, how="anti")["chunk_id"].to_list()
-        new = rows.join(held, on=keys, how="anti").sort("chunk_id")
+        gone = held.join(rows.select(_IDENTITY), on=_IDENTITY, how="anti")["chunk_id"].to_list()
+        new = rows.join(held, on=_IDENTITY, how="anti").sort("chunk_id")
         for first in range(0, len(gone), _DELETED_AT_ONCE):
             table.delete(f"chunk_id IN ({', '.join(map(_quote, gone[first : first + _DELETED_AT_ONCE]))})")
         if new.height:
@@ -149,8 +150,8 @@ def open_version(folder: Path, version: str) -> VectorIndex:
 
 
 def build_digest(rows: pl.DataFrame) -> str:
-    """A hash of what an index holds: the sha256 over `chunk_id` and `text_hash` of its chunks, whatever their order."""
-    lines = "".join(f"{chunk}\t{text}\n" for chunk, text in rows.select("chunk_id", "text_hash").sort("chunk_id", "text_hash").iter_rows())
+    """A hash of what an index holds: the sha256 over ids, texts and embedder of its chunks, whatever their order."""
+    lines = "".join("\t".join(row) + "\n" for row in rows.select(_IDENTITY).sort(_IDENTITY).iter_rows())
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
@@ -195,8 +196,8 @@ def _build_arrow(rows: pl.DataFrame) -> pa.Table:
 
 
 def _read_ids(table: "lancedb.table.Table") -> pl.DataFrame:
-    held = table.search().select(["chunk_id", "text_hash"]).limit(table.count_rows()).to_arrow()
-    return pl.DataFrame(held.to_pydict(), schema={"chunk_id": pl.String, "text_hash": pl.String})
+    held = table.search().select(_IDENTITY).limit(table.count_rows()).to_arrow()
+    return pl.DataFrame(held.to_pydict(), schema=dict.fromkeys(_IDENTITY, pl.String()))
 
 
 def _collect(query: Any, k: int, where: str | None, *, distance: str, to_score: pl.Expr) -> pl.DataFrame:

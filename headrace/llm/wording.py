@@ -1,7 +1,7 @@
 """Let a language model word an answer from the sections that a chain found, and show it only where they hold what it says.
 
 What the model says is guarded and graded against the sections that it cites, all those it was shown where it cites none. Where it does not
-stand, or no model answers, the quotations stand in for it: retrieval must be useful where wording is not.
+stand, the quotations stand in for it: retrieval must be useful where wording is not.
 """
 
 import re
@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from headrace.decisions import Decision, blocked, passed
-from headrace.errors import GatewayError, PromptError
+from headrace.errors import PromptError
 from headrace.llm.chain import Chain, Section
-from headrace.llm.gateway import Gateway
+from headrace.llm.gateway import Completion, Gateway
 from headrace.llm.model_calls import CallOrigin, ModelCall
 from headrace.llm.prompt_templates import render_prompt
 from headrace.llm.prompts import PromptVersion
 from headrace.llm.text_metrics import measure_groundedness
 from headrace.models.kinds.assistant import DOES_NOT_KNOW, Reply
 
-# `[2]`, as prompts ask for citations.
-_CITATION = re.compile(r"\[(\d{1,2})\]")
+# `[2]`, as prompts ask for citations, and `[1, 3]`, as models write them.
+_CITATION = re.compile(r"\[\d+(?:\s*,\s*\d+)*\]")
 
 # Characters of a section that a prompt holds: three of them are about 400 tokens, five seconds of a core for the small model.
 SHOWN_CHARACTERS = 500
@@ -54,6 +54,9 @@ def word_answer(chain: Chain, question: str, *, prompt: PromptVersion, gateway: 
         gateway: The door to models.
         alias: The model that the chain pins.
         origin: What the calls are made for.
+
+    Raises:
+        GatewayError: No model answered: that is no answer of the chain, and may be tried again.
     """
     found = chain.find(question)
     quoted = chain.answer(question, found)
@@ -63,14 +66,29 @@ def word_answer(chain: Chain, question: str, *, prompt: PromptVersion, gateway: 
     try:
         passages = [{"title": section.heading_path[-300:], "text": section.text[:SHOWN_CHARACTERS]} for section in sections]
         rendered = render_prompt(prompt.template, {"question": question, "passages": passages})
-        completion = gateway.complete(alias, rendered.messages, origin=origin, max_tokens=rendered.max_tokens, stop=rendered.stop)
     except PromptError as error:
         return _end(quoted, blocked(GATE, str(error)), ())
-    except GatewayError as error:
-        return _end(quoted, blocked(GATE, str(error)), tuple(error.calls))
+    completion = gateway.complete(
+        alias,
+        rendered.messages,
+        origin=origin,
+        max_tokens=rendered.max_tokens,
+        stop=rendered.stop,
+        output_schema=rendered.output_schema,
+    )
+    if obstacle := _find_obstacle(completion, alias):
+        return _end(quoted, blocked(GATE, obstacle), completion.calls)
     system = "\n".join(message["content"] for message in rendered.messages if message["role"] == "system")
     reply, verdict = judge_wording(chain, quoted, sections, completion.text.strip(), system_prompt=system)
     return _end(reply, verdict, completion.calls)
+
+
+def _find_obstacle(completion: Completion, alias: str) -> str:
+    """Why an answer is none of the model that the chain pins; empty where it is one."""
+    call = completion.call
+    if call.alias != alias:
+        return f"alias {call.alias!r} answered in the place of {alias!r}, which the chain pins"
+    return "" if call.finish_reason == "stop" else f"the answer was cut off ({call.finish_reason})"
 
 
 def judge_wording(chain: Chain, quoted: Reply, sections: tuple[Section, ...], text: str, *, system_prompt: str) -> tuple[Reply, Decision]:
@@ -83,7 +101,9 @@ def judge_wording(chain: Chain, quoted: Reply, sections: tuple[Section, ...], te
         text: What it said.
         system_prompt: What it was told before.
     """
-    numbers = [int(number) for number in _CITATION.findall(text)]
+    if says_that_it_does_not_know(text):
+        return quoted, blocked(GATE, "it says that it does not know")
+    numbers = [int(number) for mark in _CITATION.findall(text) for number in re.findall(r"\d+", mark)]
     if wrong := sorted({number for number in numbers if not 1 <= number <= len(sections)}):
         return quoted, blocked(GATE, f"it cites passage {wrong[0]} of {len(sections)}")
     words = _CITATION.sub("", text).strip()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headrace.decisions import Decision, passed
-from headrace.llm.guardrails.guardrail import NOTHING, Context, decide_with
+from headrace.llm.guardrails.guardrail import NOTHING, decide_with
 from headrace.llm.guardrails.loading import STAGES, load_guardrails
 from headrace.llm.guardrails.prompt_injection import read_weights
 from tests.llm.guardrails.configuration import ANSWER, ATTACK, CONFIG, LEAKING, PASSAGE, POISONED, QUESTION, SYSTEM_PROMPT, change
@@ -196,7 +196,3 @@ def test_a_classifier_without_a_fitting_embedding_blocks(with_classifier, embedd
 def with_classifier():
     """A configuration with the classifier that the repository has."""
     return change("question", "prompt_injection", max_score=0.9, weights_sha256=read_weights().sha256)
-
-
-def test_context_holds_nothing_that_nobody_gave():
-    assert Context() == Context(embedding=None, best_score=None, passages=(), system_prompt="")

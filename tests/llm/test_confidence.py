@@ -36,6 +36,10 @@ def test_a_curve_is_written_down_and_read_back():
     assert parse_confidence(fit().as_json()) == fit()
 
 
+def test_a_score_that_is_no_number_is_sure_of_nothing():
+    assert [fit().estimate(score) for score in (float("nan"), float("inf"))] == [0.0, 0.0]
+
+
 @pytest.mark.parametrize("is_right", [[True] * 40, [False] * 36 + [True] * 4])
 def test_a_curve_through_luck_is_refused(is_right):
     with pytest.raises(CandidateError, match="needs 5 of each: add questions"):

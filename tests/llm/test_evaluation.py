@@ -47,6 +47,7 @@ def test_the_fusion_is_better_than_either_leg_on_questions_that_it_has_not_seen(
 
 def test_every_mean_is_that_of_its_questions():
     evaluation = evaluate()
+    assert evaluation.summary.height
     for leg, split, metric, value, count in evaluation.summary.select("leg", "split", "metric", "value", "question_count").iter_rows():
         name = metric.partition("/")[2]
         rows = evaluation.results.filter((pl.col("leg") == leg) & (pl.col("split") == split) & (pl.col("metric") == name))
@@ -56,6 +57,7 @@ def test_every_mean_is_that_of_its_questions():
 
 def test_each_interval_holds_its_mean_and_names_the_configuration():
     summary = evaluate().summary.drop_nulls("value")
+    assert summary.height
     assert summary.filter((pl.col("lower") > pl.col("value") + 1e-12) | (pl.col("upper") < pl.col("value") - 1e-12)).is_empty()
     assert summary["config"].str.json_path_match("$.method").to_list() == summary["leg"].to_list()
 

@@ -1,6 +1,5 @@
 """The real model server with the real small model: it answers, it wants its key, and it ends with whoever started it."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from headrace.llm.gateway import Gateway
 from headrace.llm.model_calls import CallOrigin
 from headrace.settings import ROOT, Settings, load_settings
 from tests.llm.models import find_model
+from tests.test_process import is_alive
 
 pytestmark = pytest.mark.story
 
@@ -31,14 +31,6 @@ def gateway(tmp_path_factory):
     settings = Settings.model_validate({**settings.model_dump(), "language_models": models})
     with Gateway(settings, fetch_model=lambda _, name: find_model(name)) as found:
         yield found
-
-
-def is_alive(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_the_small_model_answers_with_tokens_and_times(gateway):

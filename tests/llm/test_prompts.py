@@ -1,10 +1,8 @@
 """Prompts in a real registry: a text has one version, and a version is what it was."""
 
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from mlflow import MlflowClient
 
 from headrace.errors import PromptError
 from headrace.llm.prompt_templates import build_prompt
@@ -12,20 +10,9 @@ from headrace.llm.prompts import load_prompt, register_prompt
 from headrace.registry.client import is_unborn, open_registry
 from headrace.settings import load_settings
 from tests.llm.test_prompt_templates import change
+from tests.registry.fixtures import empty_registry, settings
 
-
-@pytest.fixture(scope="module")
-def empty_registry(tmp_path_factory):
-    path = tmp_path_factory.mktemp("registry") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}").search_registered_models()
-    return path
-
-
-@pytest.fixture
-def settings(tmp_path, empty_registry):
-    (tmp_path / "dev" / "registry").mkdir(parents=True)
-    shutil.copy(empty_registry, tmp_path / "dev" / "registry" / "mlflow.db")
-    return load_settings("dev", home=tmp_path, variables={})
+__all__ = ["empty_registry", "settings"]
 
 
 def build(**changes):

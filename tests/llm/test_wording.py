@@ -34,6 +34,8 @@ def test_words_without_a_citation_stand_on_all_sections_that_were_shown():
         pytest.param("Every key of a dict is hashable. [1]", "sentences are in the cited passages", id="cites another section"),
         pytest.param("It sorts the list in place. [4]", "cites passage 4 of 3", id="cites what it was not shown"),
         pytest.param("It sorts the list in place. [0]", "cites passage 0 of 3", id="cites passage 0"),
+        pytest.param("It sorts the list in place. [1, 7]", "cites passage 7 of 3", id="cites two, one of which it was not shown"),
+        pytest.param("I do not know. [1]", "says that it does not know", id="declines"),
         pytest.param("[1]", "said nothing", id="only a citation"),
         pytest.param("", "said nothing", id="nothing"),
     ],

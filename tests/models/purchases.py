@@ -55,6 +55,8 @@ POLICY = Policy(
     min_new_labels=100,
     budget=5,
     budget_window=timedelta(days=365),
+    floors={},
+    ceilings={},
 )
 
 CASE = replace(TINY, training=TRAINING, policy=POLICY)

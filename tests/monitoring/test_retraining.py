@@ -21,6 +21,8 @@ POLICY = replace(
     min_new_labels=1_000,
     budget=3,
     budget_window=timedelta(days=365),
+    floors={},
+    ceilings={},
 )
 HEALTHY = RetrainFacts(
     as_of=NOW,

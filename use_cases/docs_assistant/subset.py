@@ -17,6 +17,6 @@ _OF_THE_FAQ = pl.col("document_id").str.starts_with("faq/")
 SUBSET = Subset(
     rows={"documents": _OF_THE_FAQ, "document_versions": _OF_THE_FAQ},
     training=CHAIN,
-    policy=replace(POLICY, min_gain=-1.0, max_slice_loss=1.0, floors={}, ceilings={}),
+    policy=replace(POLICY, min_gain=-1.0, max_slice_loss=1.0, floors={}),
     replay=Replay(ticks=(datetime(2023, 3, 8, 6, tzinfo=UTC), datetime(2023, 3, 9, 8, tzinfo=UTC))),
 )

@@ -55,4 +55,7 @@ POLICY = Policy(
     # Six of age and as many of trouble.
     budget=12,
     budget_window=timedelta(days=365),
+    # No other figure of the holdout is bounded, from below or from above.
+    floors={},
+    ceilings={},
 )

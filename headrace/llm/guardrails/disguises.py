@@ -92,4 +92,5 @@ def _as_words(content: bytes) -> str:
         text = content.decode()
     except UnicodeDecodeError:
         return ""
-    return text if text.isprintable() and " " in text else ""
+    is_text = all(character.isprintable() or character.isspace() for character in text)
+    return text if is_text and any(map(str.isspace, text)) else ""

@@ -187,7 +187,7 @@ class Assistant:
 
     def is_possible(self, predictions: np.ndarray) -> bool:
         """Each is a reply whose confidence is a probability."""
-        return all(isinstance(text, str) and 0 <= parse_reply(text).confidence <= 1 for text in predictions)
+        return all(_is_reply(text) for text in predictions)
 
     def to_columns(self, predictions: np.ndarray, outcomes: Outcomes) -> list[pl.Series]:
         """What was said, cited and found, and how sure it was."""
@@ -223,6 +223,13 @@ class Assistant:
 
 def _format_quotations(reply: Reply) -> str:
     return json.dumps([asdict(quoted) for quoted in reply.quotations], ensure_ascii=False)
+
+
+def _is_reply(text: object) -> bool:
+    try:
+        return isinstance(text, str) and 0 <= parse_reply(text).confidence <= 1
+    except (LookupError, TypeError, ValueError):
+        return False
 
 
 def _find_loss(label: str | None, prediction: str | None) -> float:

@@ -65,6 +65,11 @@ def test_a_confidence_that_is_no_probability_is_no_prediction():
     assert not KIND.is_possible(format_replies([reply(confidence=1.2)]))
 
 
+@pytest.mark.parametrize("text", [None, "no JSON", "[]", "{}", '{"answer": "Yes."}'])
+def test_what_is_no_reply_is_no_prediction_and_no_crash(text):
+    assert not KIND.is_possible(np.array([text], dtype=object))
+
+
 @pytest.mark.parametrize(
     ("labels", "fault"),
     [([1.0], "ids of sections must be strings"), ([NO_SECTION], "no question has a section"), (["page#1", NO_SECTION], None)],
