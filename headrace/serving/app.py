@@ -18,6 +18,7 @@ from headrace.lake.contracts import Contract, find_contract
 from headrace.models.kinds import load_kind
 from headrace.models.kinds.kind import Column, Kind
 from headrace.registry.candidates import load_candidate
+from headrace.serving.browsers import check_origin
 from headrace.serving.chat import ASSISTANT, Chat
 from headrace.serving.health import Health
 from headrace.serving.incoming import REQUEST_ID, build_request_id, read_body, read_request_id
@@ -98,9 +99,11 @@ def create_app(
         if chat is not None:
             chat.start()
         yield
-        if chat is not None:
-            await chat.stop()
-        await server.stop()
+        try:
+            if chat is not None:
+                await chat.stop()
+        finally:
+            await server.stop()
 
     title = f"{case.title} ({settings.environment})"
     app = FastAPI(title=title, version=str(case.features.version), lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -128,6 +131,7 @@ def _add_predict(app: FastAPI, server: ModelServer) -> None:
     async def predict(request: Request) -> Response:
         """Score rows with the champion. Sent again with the same `X-Request-ID`, a request gets the same reply and is recorded once."""
         requested_at = server.clock()
+        check_origin(request, server.settings)
         given = read_request_id(request)
         request_id = given or build_request_id(requested_at)
         try:

@@ -43,6 +43,15 @@ def check_post(request: Request, settings: Settings) -> None:
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "the body must be JSON; send it with Content-Type: application/json")
+    check_origin(request, settings)
+
+
+def check_origin(request: Request, settings: Settings) -> None:
+    """Refuse what a browser sends from a page of another address.
+
+    Raises:
+        HTTPException: 403.
+    """
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     if origin is None and site is None:
         # No browser: those say where a request comes from.

@@ -78,25 +78,24 @@ class FeedbackDesk:
             "is_person_asked": False,
         }
         # One answer a question: the id is the question's.
-        return await self._record(answer.request_id, said, feedback_id=f"answer-{_key(answer.request_id).replace('/', '-')}")
+        return await self._record(answer.request_id, said, feedback_id=f"answer:{_key(answer.request_id).replace('/', '-')}")
 
     def list_waiting(self) -> list[dict[str, Any]]:
         """Questions that wait for a person, oldest first: `request_id`, `asked_at` (UTC), `answered`: the row of the answer that was given."""
         is_about = pl.col("is_person_asked") | (pl.col("origin") == PERSON)
         rows = read_feedback(self._settings, self._case, where=is_about)
-        done = set(rows.filter(pl.col("origin") == PERSON)["request_id"]) | self._read_reviewed()
-        waiting = rows.filter(pl.col("is_person_asked")).unique("request_id", keep="first", maintain_order=True)
-        waiting = waiting.filter(~pl.col("request_id").is_in(list(done)))
+        answered = rows.filter(pl.col("origin") == PERSON)["request_id"].to_list()
+        # A decision about one reader's words is none about another's wish.
+        is_open = ~pl.col("request_id").is_in(answered) & ~pl.col("feedback_id").is_in(self._read_reviewed())
+        waiting = rows.filter(pl.col("is_person_asked") & is_open).unique("request_id", keep="first", maintain_order=True)
         answers = find_requests(self._settings, self._case, waiting["request_id"].to_list())
         asked = waiting.select("request_id", "given_at").rows()
         return [{"request_id": key, "asked_at": at, "answered": answers[key]} for key, at in asked if key in answers]
 
-    def _read_reviewed(self) -> set[str]:
-        """Requests about which a person has decided in a review."""
-        if tables.read_version(self._settings, REVIEWS) is None:
-            return set()
+    def _read_reviewed(self) -> list[str]:
+        """Ids of the feedback about which a person has decided in a review."""
         mine = tables.read(self._settings, REVIEWS).filter(pl.col("use_case") == self._case.name)
-        return set(mine.select("request_id").collect()["request_id"])
+        return mine.select("feedback_id").collect()["feedback_id"].to_list()
 
     async def _record(self, request_id: str, said: dict[str, Any], *, feedback_id: str | None) -> Recorded:
         given_at = self._clock()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.errors import CandidateError, HeadraceError
+from headrace.models.candidate import read_candidate
 from headrace.registry.candidates import LoadedCandidate
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -134,11 +135,13 @@ class ModelWatcher:
             return Watched(champion=None, problem="the registry says that there is no champion; train and promote one")
         if present is not None and present.ref == ref:
             return Watched(champion=present, problem=None)
-        scorer = self._load(ref.folder)
-        if scorer.metadata.features_version != self._features_version:
+        # Looked at first: to load a chain opens an index, and a version that does not fit would be loaded at every look.
+        trained_on = read_candidate(ref.folder).features_version
+        if trained_on != self._features_version:
             raise CandidateError(
-                f"version {ref.version} was trained on features version {scorer.metadata.features_version}, this server computes version "
+                f"version {ref.version} was trained on features version {trained_on}, this server computes version "
                 f"{self._features_version}; serve it with the commit that trained it, or train again"
             )
+        scorer = self._load(ref.folder)
         logger.info("serving version=%d model_id=%s", ref.version, ref.model_id)
         return Watched(champion=Champion(ref=ref, scorer=scorer), problem=None)

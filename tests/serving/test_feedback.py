@@ -200,3 +200,23 @@ def test_a_page_of_another_address_changes_nothing(world: World, url: str) -> No
 
     assert talk(world, script).status_code == 403
     assert acknowledged(world.settings).is_empty()
+
+
+def test_a_reader_cannot_take_the_id_under_which_a_person_answers(world: World) -> None:
+    async def script(client: httpx.AsyncClient) -> tuple[int, bool]:
+        request_id = await answer(client)
+        said = {"request_id": request_id, "rating": "up", "feedback_id": f"answer:{request_id}-0"}
+        refused = (await client.post("/feedback", json=said)).status_code
+        answered = {"request_id": request_id, "answer": "Use sort().", "answered_by": "Ada"}
+        return refused, (await client.post("/queue/answers", json=answered)).json()["is_new"]
+
+    assert talk(world, script) == (422, True)
+
+
+def test_a_page_of_another_address_has_nothing_predicted(world: World) -> None:
+    async def script(client: httpx.AsyncClient) -> list[int]:
+        rows = {"rows": [{"question_id": "a", "question": "sort a list in place"}]}
+        foreign = {"Origin": "http://evil.example"}
+        return [(await client.post("/predict", json=rows, headers=headers)).status_code for headers in (foreign, {})]
+
+    assert talk(world, script) == [403, 200]
