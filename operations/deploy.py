@@ -46,7 +46,8 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
 
 def _roll_out(settings: Settings, options: argparse.Namespace, release: Release) -> None:
     """Let the release declare itself to the server, note it, and let the model server run it."""
-    names = [options.use_case] if options.use_case else releases.list_use_cases(release.folder)
+    before = services.read_release(settings)
+    names = [options.use_case] if options.use_case else releases.list_use_cases(release.folder, deployed=before["use_cases"] if before else ())
     _check_others(settings, release.commit, names)
     changes = run_inside(settings, release, "apply", names)
     record_release(settings, release, names)

@@ -28,9 +28,9 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     place = releases.packages_folder(settings.home, folder)
     own = place / "bin" / "python"
     release = Release(commit=commit, folder=folder, python=own)
-    names = [options.use_case] if options.use_case else releases.list_use_cases(folder)
-    changes = run_inside(settings, release, "plan", names, interpreter=own if own.exists() else Path(sys.executable))
     before = services.read_release(settings)
+    names = [options.use_case] if options.use_case else releases.list_use_cases(folder, deployed=before["use_cases"] if before else ())
+    changes = run_inside(settings, release, "plan", names, interpreter=own if own.exists() else Path(sys.executable))
     lines = describe_commits(ROOT, before, commit) + describe_edits(ROOT) + describe_settings(settings, before, folder)
     if not own.exists():
         lines.append("packages: constraints.txt is new here, they would be installed")

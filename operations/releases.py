@@ -9,7 +9,7 @@ import hashlib
 import logging
 import platform
 import shutil
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +39,17 @@ class Release:
     python: Path
 
 
-def list_use_cases(folder: Path) -> list[str]:
-    """Use cases of a clone that are deployed where none is named: those that need no further packages; others are deployed by their name."""
-    return [name for name in use_cases.names(folder / "use_cases") if not (folder / "use_cases" / name / "needs").exists()]
+def list_use_cases(folder: Path, *, deployed: Collection[str] = ()) -> list[str]:
+    """Use cases of a clone that are deployed where none is named.
+
+    Those that need further packages come in by their name; once there, they take the next commit with all others.
+
+    Args:
+        folder: The clone.
+        deployed: Names of the use cases that are deployed before.
+    """
+    names = use_cases.names(folder / "use_cases")
+    return [name for name in names if name in deployed or not (folder / "use_cases" / name / "needs").exists()]
 
 
 def build_release(home: Path, checkout: Path, commit: str, *, say: Say) -> Release:

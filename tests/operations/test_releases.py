@@ -101,3 +101,4 @@ def test_a_use_case_that_needs_further_packages_is_deployed_by_its_name_only(tmp
         (folder / "__init__.py").touch()
     (tmp_path / "use_cases" / "assistant" / "needs").write_text("llm")
     assert releases.list_use_cases(tmp_path) == ["flights"]
+    assert releases.list_use_cases(tmp_path, deployed=["assistant", "flights", "gone"]) == ["assistant", "flights"]
