@@ -49,7 +49,7 @@ class Told:
 
     request_ids: list[str] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)
-    unanswered: int = 0
+    unanswered: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
 
@@ -99,7 +99,7 @@ def measure(settings: Settings, case: UseCase, *, calls: int, connections: int) 
         "calls": calls,
         "connections": connections,
         "answered": len(told.request_ids),
-        "said_not_to_know": told.unanswered,
+        "said_not_to_know": len(told.unanswered),
         "refused": len(told.refused),
         "missing_in_table": missing,
         "more_than_once_in_table": twice,
@@ -185,7 +185,8 @@ def _ask(client: httpx.Client, question: str, told: Told) -> None:
         return
     reply = response.json()
     told.request_ids.append(reply["request_id"])
-    told.unanswered += not reply["is_answered"]
+    if not reply["is_answered"]:
+        told.unanswered.append(reply["request_id"])
 
 
 def _time_bare(url: str) -> list[float]:

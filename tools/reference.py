@@ -58,12 +58,7 @@ def render(document: str) -> str:
     """A document with its tables as the code has them now."""
     text = (ROOT / document).read_text(encoding="utf-8")
     for name, build in DOCUMENTS[document].items():
-        begin = MARK.format(name=name)
-        before, found, rest = text.partition(begin)
-        _, closed, after = rest.partition(END)
-        if not found or not closed:
-            raise ValueError(f"{document} lacks the marks {begin} ... {END}, between which its table goes")
-        text = f"{before}{begin}\n{build()}\n{END}{after}"
+        text = markdown.replace_between(text, begin=MARK.format(name=name), end=END, content=build(), document=document)
     return text
 
 

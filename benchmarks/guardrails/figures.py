@@ -8,6 +8,7 @@ from pathlib import Path
 from scipy.stats import binomtest
 
 from benchmarks.guardrails.samples import Sample
+from headrace.inventory.markdown import replace_between
 
 BEGIN, END = "<!-- written by make bench-guardrails -->", "<!-- end of what it wrote -->"
 
@@ -61,6 +62,6 @@ def format_table(figures: Sequence[Figure]) -> list[str]:
 
 def write_table(path: Path, table: Sequence[str]) -> None:
     """Put the table between its marks."""
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    path.write_text("\n".join([f"{before}{BEGIN}", "", *table, "", f"{END}{after}"]), encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    content = "\n".join(["", *table, ""])
+    path.write_text(replace_between(text, begin=BEGIN, end=END, content=content, document=path.name), encoding="utf-8")

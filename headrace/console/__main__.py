@@ -87,6 +87,8 @@ def _show(settings: Settings, case: UseCase, options: argparse.Namespace) -> str
     if options.verb == "evaluation":
         from headrace.console.evaluation import render_evaluation, write_evaluation
 
+        # Refuses a use case that answers from no documents, before the document of another is written over.
+        _ = case.chain_spec
         return str(write_evaluation(settings, case, options.write)) if options.write else render_evaluation(settings, case)
     if options.verb == "summary":
         from headrace.console.summary import summarize

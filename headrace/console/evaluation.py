@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from headrace.console.pages import name_place
-from headrace.inventory.markdown import render_table
+from headrace.inventory.markdown import render_table, replace_between
 from headrace.lake import tables
 from headrace.llm.evaluation_sets import EVALUATIONS, NOT_MEASURED
 from headrace.settings import Settings
@@ -15,7 +15,7 @@ from headrace.use_case import UseCase
 
 BEGIN, END = "<!-- written by make evaluation -->", "<!-- end of evaluation -->"
 
-_LEGS = {"dense": "dense (MiniLM)", "bm25": "BM25", "rank_fusion": "fusion by ranks", "score_fusion": "fusion by tuned scores"}
+_LEGS = {"dense": "dense", "bm25": "BM25", "rank_fusion": "fusion by ranks", "score_fusion": "fusion by tuned scores"}
 _FIGURES = {
     "recall_at_1_fraction": "recall@1",
     "recall_at_10_fraction": "recall@10",
@@ -55,10 +55,9 @@ def write_evaluation(settings: Settings, case: UseCase, path: Path) -> Path:
     text = path.read_text(encoding="utf-8") if path.exists() else f"# {case.title}\n"
     if BEGIN not in text:
         text = f"{text.rstrip()}\n\n## Evaluation\n\n{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    content = render_evaluation(settings, case).rstrip("\n")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{before}{BEGIN}\n{render_evaluation(settings, case)}{END}{after}", encoding="utf-8")
+    path.write_text(replace_between(text, begin=BEGIN, end=END, content=content, document=path.name), encoding="utf-8")
     return path
 
 

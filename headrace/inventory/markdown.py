@@ -47,6 +47,26 @@ def render_tables(cases: Sequence[UseCase]) -> str:
     return "\n\n".join(parts)
 
 
+def replace_between(text: str, *, begin: str, end: str, content: str, document: str) -> str:
+    """A document with other content between two marks, each of which stays on a line of its own.
+
+    Args:
+        text: The document.
+        begin: First mark.
+        end: Second mark.
+        content: What comes between them.
+        document: Its name, for the error.
+
+    Raises:
+        ValueError: A mark is missing, so nobody can tell what would be overwritten.
+    """
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"{document} lacks the marks {begin} ... {end}, between which its table goes")
+    return f"{before}{begin}\n{content}\n{end}{after}"
+
+
 def render_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [f"| {' | '.join(cells)} |" for cells in (header, *rows)]
