@@ -14,10 +14,10 @@ pytestmark = pytest.mark.long
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
     made = Clone(tmp_path_factory.mktemp("catalogued"), threads=1)
+    subprocess.run(["git", "init", "-q"], cwd=made.folder, check=True)
+    subprocess.run(["git", "add", "."], cwd=made.folder, check=True)
     bundesliga().write_csv(made.folder / "matches.csv")
     made.make_use_case(made.folder / "matches.csv", ASKED)
-    subprocess.run(["git", "init", "-q"], cwd=made.folder, check=True)
-    subprocess.run(["git", "add", "use_cases/flight_delay"], cwd=made.folder, check=True)
     return made
 
 
