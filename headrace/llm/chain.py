@@ -1,7 +1,7 @@
 """A chain: guard, retrieve, see how sure that is, quote, guard. The same steps answer batches, the gate's questions and the server's."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +10,9 @@ import polars as pl
 from headrace.errors import CandidateError
 from headrace.llm.chunking import build_searched_text
 from headrace.llm.confidence import Confidence
-from headrace.llm.guardrails.loading import Guardrails
+from headrace.llm.guardrails.guardrail import Checked
+from headrace.llm.guardrails.loading import ANSWER, PASSAGES, Guardrails
+from headrace.llm.guardrails.loading import QUESTION as QUESTION_STAGE
 from headrace.llm.quotation import choose_quotation
 from headrace.models.candidate import Candidate
 from headrace.models.kinds import load_kind
@@ -76,11 +78,13 @@ class Found:
         sections: All, best first.
         usable: Those of the first that no guardrail blocks.
         refusal: What a person is told where the question, or everything found, is blocked; else empty.
+        hits: Guardrails that blocked the question or a passage, as `stage/guardrail`.
     """
 
     sections: tuple[Section, ...]
     usable: tuple[Section, ...]
     refusal: str
+    hits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,35 +142,49 @@ class Chain:
     def answer(self, question: str, found: "Found") -> Reply:
         """The quotations that answer a question, or that it does not know, or why it may not say."""
         confidence = self.confidence.estimate(found.sections[0].score) if found.sections else 0.0
-        ranked = tuple(section.section_id for section in found.sections)
+        nothing = Reply(
+            answer=DOES_NOT_KNOW,
+            cited=(),
+            ranked=tuple(section.section_id for section in found.sections),
+            confidence=confidence,
+            pins=self.pins,
+            score=found.sections[0].score if found.sections else None,
+            hits=found.hits,
+        )
         if found.refusal or confidence < self.confidence.decline_below:
-            return Reply(answer=found.refusal or DOES_NOT_KNOW, cited=(), ranked=ranked, confidence=confidence, pins=self.pins)
+            return replace(nothing, answer=found.refusal or DOES_NOT_KNOW)
         quotations = self.quote(question, found.usable)
         checked = self.guardrails.decide_answer(
             "\n".join(quotation.text for quotation in quotations), passages=[quotation.section.text for quotation in quotations], system_prompt=""
         )
         if quotations and not checked.decision.passed:
-            return Reply(answer=checked.sentence, cited=(), ranked=ranked, confidence=confidence, pins=self.pins)
+            return replace(nothing, answer=checked.sentence, hits=(*found.hits, *_name_hits(ANSWER, checked)))
         cited = tuple(quotation.section.section_id for quotation in quotations)
         kept = tuple(Quoted(section_id=said.section.section_id, heading_path=said.section.heading_path, text=said.text) for said in quotations)
-        return Reply(answer=format_quotations(quotations), cited=cited, ranked=ranked, confidence=confidence, quotations=kept, pins=self.pins)
+        return replace(nothing, answer=format_quotations(quotations), cited=cited, quotations=kept)
 
     def find(self, question: str) -> "Found":
         """The sections for a question, and which of the first may be shown; none where a guardrail blocks the question."""
         asked = self.guardrails.decide_question(question)
         if not asked.decision.passed:
-            return Found(sections=(), usable=(), refusal=asked.sentence)
+            return Found(sections=(), usable=(), refusal=asked.sentence, hits=_name_hits(QUESTION_STAGE, asked))
         sections = tuple(self.retriever.retrieve(question, k=DEEP))
         first = sections[: self.quoted + SPARE]
         shown = [build_searched_text(section.heading_path, section.text) for section in first]
         passages = self.guardrails.decide_passages(question, shown, best_score=first[0].score if first else None)
         refusal = passages.sentence if first and not passages.decision.passed else ""
-        return Found(sections=sections, usable=tuple(first[place] for place in passages.kept), refusal=refusal)
+        usable = tuple(first[place] for place in passages.kept)
+        return Found(sections=sections, usable=usable, refusal=refusal, hits=_name_hits(PASSAGES, passages) if first else ())
 
     def quote(self, question: str, sections: Sequence[Section]) -> list[Quotation]:
         """What the best sections say to a question; sections of which nothing can be quoted are left out."""
         quotations = [Quotation(section=section, text=choose_quotation(question, section.text)) for section in sections[: self.quoted]]
         return [quotation for quotation in quotations if quotation.text]
+
+
+def _name_hits(stage: str, checked: Checked) -> tuple[str, ...]:
+    """Guardrails of a stage that blocked, each once, as `stage/guardrail`."""
+    return tuple(dict.fromkeys(f"{stage}/{verdict.gate}" for verdict in checked.verdicts if not verdict.passed))
 
 
 def format_quotations(quotations: Sequence[Quotation]) -> str:

@@ -30,6 +30,7 @@ class CallOrigin:
         prompt: Registered name of the prompt, `<environment>.<use_case>.<prompt>`; None: no registered one.
         prompt_version: Its version.
         prompt_hash: Hash of its definition.
+        asked_at: Instant (UTC) that the answer stands for: arrival of the request, `as_of` of the flow; None: the call itself.
     """
 
     use_case: str
@@ -38,6 +39,7 @@ class CallOrigin:
     prompt: str | None = None
     prompt_version: int | None = None
     prompt_hash: str | None = None
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class ModelCall:
 
     Attributes:
         call_id: Its own id.
-        use_case, purpose, request_id, prompt, prompt_version, prompt_hash: As in `CallOrigin`.
+        use_case, purpose, request_id, prompt, prompt_version, prompt_hash, asked_at: As in `CallOrigin`.
         asked_alias: The alias that was asked for.
         alias: The alias that was called: another one where that gave no answer.
         kind: `local` or `openai`.
@@ -74,6 +76,7 @@ class ModelCall:
     prompt: str | None
     prompt_version: int | None
     prompt_hash: str | None
+    asked_at: datetime | None
     asked_alias: str
     alias: str
     kind: str

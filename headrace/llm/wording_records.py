@@ -61,14 +61,22 @@ def append_wordings(settings: Settings, case: UseCase, *, as_of: datetime, limit
         if identity != pins.model or prompt.hash != pins.prompt["hash"]:
             return _stop(wanted, f"version {reign.version} pins another model or prompt than alias {pins.model['alias']!r} and the registry hold now")
         try:
-            _word_all(settings, case, reign, due, chain=load_chain(settings, case, folder), prompt=prompt, alias=pins.model["alias"])
+            _word_all(settings, case, reign, due, chain=load_chain(settings, case, folder), prompt=prompt, alias=pins.model["alias"], as_of=as_of)
         except GatewayError as error:
             return _stop(wanted, str(error))
     return _summarize(settings, case, reign, wanted=wanted)
 
 
 def _word_all(
-    settings: Settings, case: UseCase, reign: Reign, due: Sequence[Mapping[str, str]], *, chain: Chain, prompt: PromptVersion, alias: str
+    settings: Settings,
+    case: UseCase,
+    reign: Reign,
+    due: Sequence[Mapping[str, str]],
+    *,
+    chain: Chain,
+    prompt: PromptVersion,
+    alias: str,
+    as_of: datetime,
 ) -> None:
     """Ask question by question, each kept before the next; a model that does not answer leaves its question for another time."""
     with Gateway(settings) as gateway:
@@ -80,6 +88,7 @@ def _word_all(
                 prompt=prompt.name,
                 prompt_version=prompt.version,
                 prompt_hash=prompt.hash,
+                asked_at=as_of,
             )
             try:
                 worded = word_answer(chain, row["question"], prompt=prompt, gateway=gateway, alias=alias, origin=origin)

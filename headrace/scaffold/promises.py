@@ -24,6 +24,14 @@ _MODEL: Columns = {
     "model_id": {**_TEXT, "description": "Hash of what the version was built from."},
 }
 
+_LATENCY = {
+    "type": "float64",
+    "nullable": True,
+    "unit": "ms",
+    "range": [0, None],
+    "description": "Time from the arrival of the request until its reply was computed, all its rows together; the sync of the log comes after.",
+}
+
 _RETENTION = "retention_days: 1825  # to review: how long rows may be kept"
 
 _TIMED = ("event_time: prediction_at", "known_time: prediction_at")
@@ -138,9 +146,10 @@ def _promise_requests(plan: Plan) -> Promise:
             "features_version": _VERSION,
             "feature_hash": _HASH,
             **_MODEL,
+            "latency_ms": _LATENCY,
             **_promise_prediction(plan),
         },
-        tail=[key, *times, "tolerance_fraction: 0.0", "volatile: [requested_at]", "expectations: []"],
+        tail=[key, *times, "tolerance_fraction: 0.0", "volatile: [requested_at, latency_ms]", "expectations: []"],
     )
 
 

@@ -24,6 +24,7 @@ _COLUMNS: Mapping[str, pl.DataType] = {
     "feature_hash": pl.String(),
     "model_version": pl.Int64(),
     "model_id": pl.String(),
+    "latency_ms": pl.Float64(),
 }
 
 _INSTANTS = tuple(name for name, dtype in _COLUMNS.items() if isinstance(dtype, pl.Datetime))

@@ -6,6 +6,7 @@ A reply is computed, logged, synced, and only then given.
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,6 +127,7 @@ class ModelServer:
             RepeatedIdError: The id was used for other rows.
             ServingError, CandidateError: There is no champion, no online features, or no log.
         """
+        began = time.perf_counter()
         asked = rows.select(pl.struct(pl.all()).struct.json_encode().alias("request")).to_series()
         requests = asked.to_list()
 
@@ -133,7 +135,7 @@ class ModelServer:
             earlier = None if is_new_id else await run_in_threadpool(self._read_reply, request_id, requests)
             if earlier is not None:
                 return earlier
-            reply = await run_in_threadpool(self._score, rows, asked, request_id, requested_at)
+            reply = await run_in_threadpool(self._score, rows, asked, request_id, requested_at, began)
             if self._log is None:
                 raise ServingError("the server was not started")
             await asyncio.wrap_future(self._log.append(reply))
@@ -147,10 +149,13 @@ class ModelServer:
         except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
             raise ServingError("the lake cannot tell whether this request id was used before; send the request without an id, or later") from error
 
-    def _score(self, rows: pl.DataFrame, asked: pl.Series, request_id: str, requested_at: datetime) -> list[LoggedRow]:
+    def _score(self, rows: pl.DataFrame, asked: pl.Series, request_id: str, requested_at: datetime, began: float) -> list[LoggedRow]:
         champion = self._require_champion()
         features = build_request_features(self.case.features, self._store, rows)
         names, scorer, kind = self.case.features.names, champion.scorer, champion.scorer.kind
+        predicted = kind.to_columns(scorer.predict(features), scorer.outcomes)
+        # The sync of the log comes after, and cannot be in what it syncs.
+        latency_ms = (time.perf_counter() - began) * 1_000
         answered = features.select(
             pl.concat_str(pl.lit(f"{request_id}/"), pl.int_range(pl.len())).alias("request_id"),
             pl.lit(requested_at, dtype=pl.Datetime("us", "UTC")).alias("requested_at"),
@@ -161,7 +166,8 @@ class ModelServer:
             feature_hashes(features, names),
             pl.lit(champion.ref.version, dtype=pl.Int64).alias("model_version"),
             pl.lit(champion.ref.model_id).alias("model_id"),
-            *kind.to_columns(scorer.predict(features), scorer.outcomes),
+            pl.lit(latency_ms, dtype=pl.Float64).alias("latency_ms"),
+            *predicted,
         )
         return format_rows(answered, kind)
 

@@ -77,6 +77,7 @@ def test_a_poisoned_section_is_found_and_never_quoted():
     assert clean.ranked[0] not in poisoned.cited
     assert poisoned.cited[0] == clean.cited[1]
     assert HIDDEN[1] not in poisoned.answer
+    assert (clean.hits, poisoned.hits, poisoned.outcome) == ((), ("passages/prompt_injection",), "answered")
 
 
 def test_a_chain_whose_guardrails_cannot_be_loaded_answers_nothing():

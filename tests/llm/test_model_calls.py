@@ -19,6 +19,7 @@ CALL = ModelCall(
     prompt=None,
     prompt_version=None,
     prompt_hash=None,
+    asked_at=None,
     asked_alias="chat",
     alias="chat",
     kind="local",

@@ -81,6 +81,7 @@ def test_an_answer_quotes_with_numbered_citations_and_is_in_the_table_as_it_was_
     assert (row["answer"], row["confidence_fraction"], row["model_version"]) == (reply["answer"], reply["confidence_fraction"], 1)
     assert [quoted["text"] for quoted in json.loads(row["quotations"])] == [cited["quotation"] for cited in reply["citations"]]
     assert json.loads(row["pinned_versions"]) == {"index": "12", "prompt": "3"}
+    assert (row["guardrail_hits"], row["latency_ms"] > 0, 0 < row["first_score"] <= 1) == ("[]", True, True)
 
 
 def test_what_the_documents_do_not_say_is_said_so_and_cites_nothing(world: World) -> None:

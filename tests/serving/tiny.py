@@ -148,7 +148,8 @@ def logged_rows(request_id: str, *, probability: float = 0.5, count: int = 1, in
     """Rows of one request as the server logs them."""
     row = {
         "requested_at": instant.isoformat(), "refreshed_at": NOON.isoformat(), "request": '{"shop":"north"}', "features": '{"hour":12.0}',
-        "features_version": 1, "feature_hash": "abc", "model_version": 1, "model_id": "model-1", "probability_fraction": probability,
+        "features_version": 1, "feature_hash": "abc", "model_version": 1, "model_id": "model-1",
+        "latency_ms": 5.0, "probability_fraction": probability,
     }  # fmt: skip
     return [{"request_id": f"{request_id}/{ordinal}", **row} for ordinal in range(count)]
 

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -20,8 +21,11 @@ NO_SECTION = "(none)"
 # What is said where the documents do not hold the answer.
 DOES_NOT_KNOW = "I do not know: the documents do not say."
 
+Outcome = Literal["answered", "declined", "blocked"]
+
 ANSWER, CITED, RANKED, CONFIDENCE = "answer", "cited_sections", "ranked_sections", "confidence_fraction"
 QUOTATIONS, PINS = "quotations", "pinned_versions"
+SCORE, HITS = "first_score", "guardrail_hits"
 
 # Depths at which a ranking is judged: what a person reads, and what a reranker would be given.
 SHORT, DEEP = 10, 50
@@ -72,6 +76,8 @@ class Reply:
         confidence: Probability (0 to 1) that the first of them holds the answer.
         quotations: What it quotes of the cited sections, in the order of citation.
         pins: What it was made with (`index`, `prompt`, `model`) -> its version.
+        score: How well retrieval says that the first of them fits; None where nothing was found.
+        hits: Guardrails that blocked the question, a passage or the answer, as `stage/guardrail`; of a passage, the answer may go on.
     """
 
     answer: str
@@ -80,11 +86,18 @@ class Reply:
     confidence: float
     quotations: tuple[Quoted, ...] = ()
     pins: Mapping[str, str] = field(default_factory=dict)
+    score: float | None = None
+    hits: tuple[str, ...] = ()
 
     @property
     def is_answered(self) -> bool:
         """Whether it answered: what cites nothing is no answer."""
         return bool(self.cited)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of the question: `blocked` where something else was said than an answer or that it is not known."""
+        return "answered" if self.is_answered else "declined" if self.answer == DOES_NOT_KNOW else "blocked"
 
     def find_place(self, section: str) -> float:
         """Place of a section among those found, from 1; infinite where it was not."""
@@ -108,14 +121,25 @@ def parse_reply(text: str) -> Reply:
         confidence=content["confidence"],
         quotations=tuple(Quoted(**quoted) for quoted in content["quotations"]),
         pins=content["pins"],
+        score=content["score"],
+        hits=tuple(content["hits"]),
     )
 
 
-def read_columns(answer: str, cited: str, ranked: str, confidence: float, quotations: str, pins: str) -> Reply:
-    """The reply that a row's columns hold, in their order."""
+def read_columns(answer: str, cited: str, ranked: str, confidence: float, quotations: str, pins: str, score: float | None, hits: str | None) -> Reply:
+    """The reply that a row's columns hold, in their order; rows of before hits were written have none."""
     quoted = tuple(Quoted(**content) for content in json.loads(quotations))
     cited_sections, ranked_sections = tuple(json.loads(cited)), tuple(json.loads(ranked))
-    return Reply(answer=answer, cited=cited_sections, ranked=ranked_sections, confidence=confidence, quotations=quoted, pins=json.loads(pins))
+    return Reply(
+        answer=answer,
+        cited=cited_sections,
+        ranked=ranked_sections,
+        confidence=confidence,
+        quotations=quoted,
+        pins=json.loads(pins),
+        score=score,
+        hits=tuple(json.loads(hits or "[]")),
+    )
 
 
 class Assistant:
@@ -144,6 +168,8 @@ class Assistant:
         CONFIDENCE: Column(type="float64", unit="fraction", range=(0, 1), description="Probability that the first section holds the answer, 0 to 1."),
         QUOTATIONS: Column(type="string", description="What it quotes of the cited sections (section, heading path, words), as JSON."),
         PINS: Column(type="string", description="Versions of index, prompt and model that it was made with, as JSON."),
+        SCORE: Column(type="float64", unit="fused score", description="How well retrieval says that the first section fits; null: none was found."),
+        HITS: Column(type="string", description="Guardrails that blocked the question, a passage or the answer (stage/guardrail), as JSON."),
     }
 
     def find_label_fault(self, labels: pl.Series) -> str | None:
@@ -199,15 +225,17 @@ class Assistant:
             pl.Series(CONFIDENCE, [reply.confidence for reply in replies], dtype=pl.Float64),
             pl.Series(QUOTATIONS, [_format_quotations(reply) for reply in replies], dtype=pl.String),
             pl.Series(PINS, [json.dumps(reply.pins, sort_keys=True) for reply in replies], dtype=pl.String),
+            pl.Series(SCORE, [reply.score for reply in replies], dtype=pl.Float64),
+            pl.Series(HITS, [json.dumps(reply.hits) for reply in replies], dtype=pl.String),
         ]
 
     def from_columns(self, rows: pl.DataFrame, *, prefix: str = "") -> tuple[np.ndarray, Outcomes]:
         """The replies; None where a row has none."""
         written = rows.select(f"{prefix}{name}" for name in self.columns).rows()
         found = np.empty(len(written), dtype=object)
-        for place, (answer, cited, ranked, confidence, quotations, pins) in enumerate(written):
+        for place, (answer, *others) in enumerate(written):
             if answer is not None:
-                found[place] = format_replies([read_columns(answer, cited, ranked, confidence, quotations, pins)])[0]
+                found[place] = format_replies([read_columns(answer, *others)])[0]
         return found, ()
 
     def compare(self, labels: pl.Series, predictions: np.ndarray, outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
