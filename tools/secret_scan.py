@@ -70,8 +70,7 @@ def scan(root: Path, names: Sequence[str]) -> dict[Finding, int]:
     with default_settings() as settings:
         # A comment in the line itself would let a credential through; only the baseline may, which is reviewed.
         settings.disable_filters("detect_secrets.filters.allowlist.is_line_allowlisted")
-        for name in names:
-            secrets.scan_file(name)
+        secrets.scan_files(*names)
     found = {(path, secret.type, secret.secret_hash): secret.line_number for path, secret in secrets}
     return found | {(name, "Not UTF-8 text", _hash(root / name)): 1 for name in names if not _is_text(root / name)}
 
