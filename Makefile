@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 # Values reach the commands below through the environment, never as text of a command, so nothing in them can be run.
 VALUES := ENV OF USE_CASE AS_OF REVISION VERSION BATCH BY REASON YES PORT TESTS EVIDENCE NAME FROM TO LABEL TIME KEY KIND GROUP TABLES DOCS \
-	FEEDBACK DECISION SECTION LIMIT
+	FEEDBACK DECISION SECTION LIMIT PROMPT
 $(foreach name,$(VALUES) HEADRACE_ENV HEADRACE_HOME,$(if $(findstring $$,$(value $(name))),$(error $(name) holds a dollar sign, which make would expand; write it without)))
 
 # They count on make's command line only: a shell may have an ENV, a PORT or a VERSION of its own that means something else.
@@ -102,8 +102,8 @@ score: $(RUN) ## The champion's predictions for the coming rows
 monitor: $(RUN) ## Labels to predictions: live performance and drift
 	@$(flow)
 
-evaluate: $(RUN) ## Ask every way to retrieve, and the champion in its model's words, every question with a known answer; goes on where it was (LIMIT=)
-	@$(PYTHON) -m flows llm_evaluate --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"} --limit "$${LIMIT:-0}" $(ended)
+evaluate: $(RUN) ## Try every way to retrieve, and the words of champion and challenger, on questions with a known answer; goes on where it was (LIMIT= PROMPT=)
+	@$(PYTHON) -m flows llm_evaluate --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"} --limit "$${LIMIT:-0}" $${PROMPT:+--prompt "$$PROMPT"} $(ended)
 
 retrain: $(RUN) ## Decide whether a new candidate is worth building, and build it if so
 	@$(flow)

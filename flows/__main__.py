@@ -80,6 +80,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             )
         if verb == "llm_evaluate":
             command.add_argument("--limit", type=_count, help="most questions to word answers to, 0: all; left out: as the use case declares")
+            command.add_argument("--prompt", help="a prompt of the use case to try with the champion's chain, beside its own")
         if verb in REVISED:
             command.add_argument("--revision", type=_revision, default=1, help="higher than before to do a slice again")
         if verb in ("approve", "reject"):
@@ -119,7 +120,7 @@ def _run_flow(settings: Settings, options: argparse.Namespace) -> int:
     if options.verb not in TIMELESS:
         parameters["as_of"] = options.as_of
     if options.verb == "llm_evaluate":
-        parameters["limit"] = options.limit
+        parameters |= {"limit": options.limit, "prompt": options.prompt}
     if options.verb in REVISED:
         parameters["revision"] = options.revision
     if options.verb == "rollback":

@@ -1,8 +1,8 @@
 """Promote: the challenger becomes champion, or the run says why not.
 
-Reads   registry  <use_case>@challenger, @champion; gold.<use_case>_features, metrics.approvals
+Reads   registry  <use_case>@challenger, @champion; gold.<use_case>_features, metrics.approvals; of an assistant also its worded answers
 Writes  metrics.model_comparisons, metrics.approval_requests, metrics.approvals, metrics.promotions, metrics.pipeline_runs; registry  aliases, tags
-Gate    order in time, compliance, comparison on the same rows, approval by a person who saw the evidence
+Gate    order in time, compliance, comparison on the same rows, words of a new prompt or model, approval by a person who saw the evidence
 Run     make promote USE_CASE=flight_delay ENV=dev AS_OF=2013-07-01
 """
 
@@ -14,6 +14,7 @@ from prefect import State, flow
 from headrace import use_case as use_cases
 from headrace.decisions import decide_all
 from headrace.lake import runs
+from headrace.registry.bars import are_words_missing
 from headrace.registry.evidence import is_waiting
 from tasks.approval import ask_person, decide_approval, finish_waiting, record_form, start_reign
 from tasks.artifacts import publish_promotion
@@ -24,6 +25,7 @@ from tasks.promote import (
     decide_comparison,
     decide_compliance,
     decide_order,
+    decide_words,
     finish_promotions,
     read_challenger,
     read_verdict,
@@ -61,9 +63,13 @@ def promote(use_case: str, as_of: datetime | None = None) -> StageResult | State
         if not order.passed:
             return end_stage(settings, run, [], verdict=order)
 
-        # Two machines judge before a person is asked. Without a champion, the opponent is the business rule of the use case.
+        # Machines judge before a person is asked. Without a champion, the opponent is the business rule of the use case.
         gates = [decide_compliance(settings, case, challenger), decide_comparison(settings, case, challenger, as_of=reign_start)]
+        gates += decide_words(settings, case, challenger, as_of=reign_start)
         judged = decide_all("promotion", gates)
+        if are_words_missing(gates):
+            # Answers that nobody has worded yet are no verdict about the version: once they are there, the next run judges.
+            return end_stage(settings, run, [], verdict=judged)
         links = publish_promotion(settings, case, challenger, judged)
         approval = decide_approval(settings, case, challenger, judged)
         if judged.passed and is_waiting(approval):

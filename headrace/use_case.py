@@ -154,7 +154,8 @@ class Policy:
         min_new_labels: Labels that must have come since the last training.
         budget: Number of trainings allowed in `budget_window`.
         budget_window: See `budget`.
-        floors: Figures of the holdout (`holdout/ndcg_at_10_lower_bound`) -> the least that is promoted. Empty: no such bar.
+        floors: Figures of the holdout (`holdout/ndcg_at_10_lower_bound`) -> the least that is promoted. Empty: no such bar. Figures that
+            begin with `worded/` are of answers in a model's words (`headrace.llm.wording_figures`), judged where prompt or model are new.
         ceilings: Figures -> the most that is promoted, for costs, latencies and attacks that succeed. Empty: no such bar.
     """
 
@@ -316,7 +317,9 @@ class UseCase:
     def other_tables(self) -> list[str]:
         """What it fills behind silver, but for `metrics`, which all use cases share."""
         tables = [("gold", "features"), ("inference", "predictions"), ("inference", "requests")]
-        chained = [("gold", self.training.chunks), ("gold", "examples"), ("inference", "wordings")] if isinstance(self.training, ChainSpec) else []
+        chained = (
+            [("gold", self.training.chunks), ("gold", "examples"), ("inference", "worded_answers")] if isinstance(self.training, ChainSpec) else []
+        )
         return [self.table(layer, noun) for layer, noun in [*chained, *tables]]
 
 

@@ -1,4 +1,4 @@
-"""Evaluate retrieval, and the words of the champion, on the questions whose answer is known."""
+"""Evaluate retrieval, and the words of champion and challenger, on the questions whose answer is known."""
 
 from datetime import datetime
 
@@ -12,9 +12,9 @@ from tasks.options import COMPUTE, STORE
 
 
 @task(**STORE)
-def name_slice(settings: Settings, case: UseCase, *, as_of: datetime, limit: int | None) -> str:
+def name_slice(settings: Settings, case: UseCase, *, as_of: datetime, limit: int | None, prompt: str | None) -> str:
     """What an evaluation stands for."""
-    return wording_records.name_slice(settings, case, as_of=as_of, limit=limit)
+    return wording_records.name_slice(settings, case, as_of=as_of, limit=limit, prompt=prompt)
 
 
 @task(**STORE)
@@ -24,6 +24,6 @@ def append_retrieval_evaluation(settings: Settings, case: UseCase, *, as_of: dat
 
 
 @task(**COMPUTE)
-def append_wordings(settings: Settings, case: UseCase, *, as_of: datetime, limit: int | None) -> Step:
-    """Append the champion's answers in a model's words to questions that it was not tuned on, each once."""
-    return wording_records.append_wordings(settings, case, as_of=as_of, limit=limit)
+def append_wordings(settings: Settings, case: UseCase, *, as_of: datetime, limit: int | None, prompt: str | None) -> Step:
+    """Append answers in a model's words to questions that no chain was tuned on, each once."""
+    return wording_records.append_wordings(settings, case, as_of=as_of, limit=limit, prompt=prompt)

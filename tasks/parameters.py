@@ -8,3 +8,5 @@ Revision = Annotated[int, Field(ge=1)]
 
 # None: as many as the use case declares; 0: all there are.
 Limit = Annotated[int, Field(ge=0)] | None
+
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")] | None

@@ -5,7 +5,7 @@ from datetime import datetime
 from prefect import task
 
 from headrace.decisions import Decision
-from headrace.registry import history, promotion, versions
+from headrace.registry import candidates, history, promotion, versions
 from headrace.registry.versions import Version
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -47,6 +47,12 @@ def decide_compliance(settings: Settings, case: UseCase, challenger: Version) ->
 def decide_comparison(settings: Settings, case: UseCase, challenger: Version, *, as_of: datetime) -> Decision:
     """Whether the version beats its opponent on rows that neither trained on; also a row in `metrics.model_comparisons`."""
     return promotion.decide_comparison(settings, case, challenger, as_of=as_of)
+
+
+@task(**STORE)
+def decide_words(settings: Settings, case: UseCase, challenger: Version, *, as_of: datetime) -> list[Decision]:
+    """Whether a new prompt or model says it as well as the champion's; nothing of candidates that say nothing."""
+    return candidates.decide_words(settings, case, challenger, as_of=as_of)
 
 
 @task(**STORE)

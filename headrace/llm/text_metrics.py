@@ -3,7 +3,7 @@
 What words can see: an answer equal to the truth, a long run of words shared with it (ROUGE-L), a sentence made of words,
 numbers and names that its passage does not have. What they cannot see: whether a sentence is true. A `not` that was left out
 or put in where another one stands near, one word in five replaced, two names that change places: all of that counts as
-supported. A faithful paraphrase in other words counts as not. docs/llm.md has how often, measured.
+supported. A faithful paraphrase in other words counts as not. docs/llm-evaluation.md has how often, measured.
 """
 
 import re
@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Share of a sentence's own words that a passage must hold. Measured on the reference documents; see docs/llm.md.
+# Share of a sentence's own words that a passage must hold. Measured on the reference documents; see docs/llm-evaluation.md.
 SUPPORT_THRESHOLD = 0.8
 
 # Sentences of a passage that are looked at together: a claim may draw on neighbours. Over a whole passage, words that have nothing

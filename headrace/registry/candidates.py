@@ -4,13 +4,16 @@ This module and `candidate_building` are the only ones that know both. What come
 versions, rows and losses.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from headrace import provenance
+from headrace.decisions import Decision
 from headrace.models.candidate import FILES, Candidate, read_candidate
 from headrace.models.kinds import load_kind
 from headrace.models.kinds.kind import Kind, Predictor
+from headrace.registry.versions import Version
 from headrace.settings import Settings, load_settings
 from headrace.use_case import UseCase, load_in
 
@@ -105,6 +108,15 @@ def load_rule(settings: Settings, case: UseCase, folder: Path) -> Predictor:
     from headrace.llm.chain_candidate import load_plain_search
 
     return load_plain_search(settings, case, folder)
+
+
+def decide_words(settings: Settings, case: UseCase, challenger: Version, *, as_of: datetime) -> list[Decision]:
+    """What a gate says to answers in a language model's words; nothing where candidates are models of rows, which say none."""
+    if load_kind(case.kind).is_fitted:
+        return []
+    from headrace.llm.wording_promotion import decide
+
+    return [decide(settings, case, challenger, as_of=as_of)]
 
 
 def _is_model(folder: Path) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 
 from headrace.decisions import Decision, blocked, passed
 from headrace.models.kinds.kind import Kind, is_better
+from headrace.registry.bars import read_bars
 from headrace.use_case import Policy
 from headrace.words import format_count
 
@@ -129,22 +130,10 @@ def decide_suspicion(facts: VersionFacts, *, kind: Kind, policy: Policy) -> Deci
 
 
 def decide_bars(facts: VersionFacts, *, policy: Policy) -> Decision:
-    """Every figure that the policy bounds is there, is a number, and keeps its bound."""
-    broken = [f"{name} {_figure(facts, name)} is below {least:g}" for name, least in policy.floors.items() if not _read(facts, name) >= least]
-    broken += [f"{name} {_figure(facts, name)} is above {most:g}" for name, most in policy.ceilings.items() if not _read(facts, name) <= most]
-    count = len(policy.floors) + len(policy.ceilings)
-    return blocked("bars", "; ".join(broken)) if broken else passed("bars", f"{count} bounded figures keep their bounds")
-
-
-def _read(facts: VersionFacts, name: str) -> float:
-    """A figure; not a number, which keeps no bound, where it is missing or infinite."""
-    figure = facts.metrics.get(name)
-    return math.nan if figure is None or not math.isfinite(figure) else figure
-
-
-def _figure(facts: VersionFacts, name: str) -> str:
-    figure = facts.metrics.get(name)
-    return "(missing)" if figure is None else f"{figure:.4g}"
+    """Every figure of its own that the policy bounds is there, is a number, and keeps its bound."""
+    bars = read_bars(policy, worded=False)
+    broken = bars.list_broken(facts.metrics)
+    return blocked("bars", "; ".join(broken)) if broken else passed("bars", f"{len(bars)} bounded figures keep their bounds")
 
 
 def decide_files(facts: VersionFacts, *, needed: Sequence[str]) -> Decision:

@@ -62,7 +62,7 @@ def test_the_body_is_short_and_catches_nothing(flow):
 
 
 def test_parameters_are_names_and_times_never_the_environment(flow):
-    allowed = {"use_case", "as_of", "revision", "limit", "by", "reason"}
+    allowed = {"use_case", "as_of", "revision", "limit", "prompt", "by", "reason"}
     assert {argument.arg for argument in (*flow.args.args, *flow.args.kwonlyargs)} <= allowed
     assert all(argument.annotation is not None for argument in flow.args.args)
 
