@@ -24,6 +24,9 @@ unexport ENV
 export HEADRACE_ENV := $(ENV)
 # A folder below this one may be named as it is; settings want the whole path.
 ifneq ($(DOCS),)
+ifeq ($(wildcard use_cases/$(USE_CASE)/needs),)
+$(error DOCS= is for use cases that answer from documents, and $(USE_CASE) does not; add USE_CASE=docs_assistant)
+endif
 export HEADRACE_DOCUMENTS_ROOT := $(if $(filter /%,$(DOCS)),$(DOCS),$(CURDIR)/$(DOCS))
 endif
 

@@ -23,7 +23,7 @@ from headrace.llm.personal_data import mask
 from headrace.llm.tokenizing import load_default
 from headrace.settings import Settings, load_settings
 from use_cases.docs_assistant.questions import hide_questions, read_questions
-from use_cases.docs_assistant.source import find_reference
+from use_cases.docs_assistant.source import CORPUS, find_reference
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ def measure(settings: Settings) -> None:
 def read_documents(settings: Settings) -> pl.DataFrame:
     """The reference documents as rows of bronze."""
     found = list_documents(find_reference(settings))
-    stamps = {"known_at": NOW, **dict.fromkeys(SYSTEM_COLUMNS, "bench"), "_ingested_at": NOW}
+    stamps = {"known_at": NOW, "origin": CORPUS, **dict.fromkeys(SYSTEM_COLUMNS, "bench"), "_ingested_at": NOW}
     columns = ("document_id", "content_hash", "media_type", "byte_count")
     rows = [{name: getattr(document, name) for name in columns} | {"content": document.read()} | stamps for document in found]
     return pl.DataFrame(rows, schema=load_contract("bronze.docs_assistant_documents").schema)

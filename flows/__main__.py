@@ -150,7 +150,7 @@ def _has_work(settings: Settings, options: argparse.Namespace) -> bool:
     from headrace.lake import runs
 
     case = use_cases.load_in(settings, options.use_case)
-    return settings.clock == "wall" or len(runs.read_ticks(settings, case.name)) < len(case.replay.ticks)
+    return not use_cases.is_replayed(settings, case) or len(runs.read_ticks(settings, case.name)) < len(case.replay.ticks)
 
 
 def _import_heavy() -> None:

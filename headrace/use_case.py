@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -63,6 +62,15 @@ class PlacedSource(Source, Protocol):
 
     def within(self, settings: Settings) -> Source:
         """The same source as the environment sees it."""
+        ...
+
+
+@runtime_checkable
+class Wrapper(Source, Protocol):
+    """A source that adds what only the environment itself can have, whoever brings the rest."""
+
+    def around(self, source: Source) -> Source:
+        """The same around another source."""
         ...
 
 
@@ -194,7 +202,7 @@ class Replay:
     """The ticks of reference data of the past, for environments whose clock is `replay`.
 
     Attributes:
-        ticks: Instants (UTC), ascending. The first is the bootstrap: all that arrived until then is one slice.
+        ticks: Instants (UTC), ascending. The first is the bootstrap: all that arrived until then is one slice. None: nothing is replayed.
     """
 
     ticks: tuple[datetime, ...]
@@ -238,7 +246,7 @@ class UseCase:
         label: Its label.
         training: How its candidates are built: models of rows by a `TrainingSpec`, chains of an assistant by a `ChainSpec`.
         policy: Its bars.
-        replay: Its ticks, where an environment replays the past.
+        replay: Its ticks, where an environment replays the past; without ticks it has no past, and its clock is the one on the wall.
         silver: Feed -> noun of its silver table, where refining makes something else of it (documents become sections).
         stages: Flows that one tick of `lifecycle` runs, in order.
         subset: The slice that environments with `subset: true` run on; None: they refuse this use case.
@@ -345,7 +353,9 @@ def load(name: str) -> UseCase:
 def load_in(settings: Settings, name: str) -> UseCase:
     """A use case as an environment runs it.
 
-    Its landing folder is the environment's; another environment's bronze feeds it where `reads_from` says so; `subset` cuts it down.
+    Its landing folder is the environment's; another environment's bronze feeds it where `reads_from` says so, but for what readers
+    of this one say; `subset` cuts it down.
+    Documents of one's own (`documents_root`) have no past that could be replayed.
 
     Raises:
         UseCaseError: There is none of that name, or the environment runs subsets and its subset is missing or about other feeds.
@@ -354,16 +364,26 @@ def load_in(settings: Settings, name: str) -> UseCase:
     rows = _check_subset(settings, case).rows if settings.subset else {}
     if isinstance(case.source, PlacedSource):
         case = replace(case, source=case.source.within(settings))
+    # The lake knows use cases by this module, so this module may know the lake only when it is used.
     if settings.reads_from is not None:
-        # The lake knows use cases by this module, so this module may know the lake only when it is used.
         from headrace.lake.upstream import UpstreamBronze
 
-        case = replace(case, source=UpstreamBronze(settings=settings, environment=settings.reads_from, use_case=name, rows=rows))
+        upstream = UpstreamBronze(settings=settings, environment=settings.reads_from, use_case=name, rows=rows)
+        case = replace(case, source=case.source.around(upstream) if isinstance(case.source, Wrapper) else upstream)
     elif rows:
+        from headrace.lake.filtered import FilteredSource
+
         case = replace(case, source=FilteredSource(source=case.source, rows=rows))
     if settings.subset and case.subset is not None:
         case = replace(case, training=case.subset.training, policy=case.subset.policy, replay=case.subset.replay)
+    if settings.documents_root is not None and isinstance(case.training, ChainSpec):
+        case = replace(case, replay=Replay(ticks=()))
     return case
+
+
+def is_replayed(settings: Settings, case: UseCase) -> bool:
+    """Whether a use case goes through its past in this environment, tick by tick; if not, its clock is the one on the wall."""
+    return settings.clock == "replay" and bool(case.replay.ticks)
 
 
 def _check_subset(settings: Settings, case: UseCase) -> Subset:
@@ -375,24 +395,3 @@ def _check_subset(settings: Settings, case: UseCase) -> Subset:
     if unknown := sorted(set(case.subset.rows) - set(case.feeds)):
         raise UseCaseError(f"the subset of {case.name} keeps rows of {', '.join(unknown)}; its feeds are {', '.join(case.feeds)}")
     return case.subset
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilteredSource:
-    """A source of which some rows are taken: the same deliveries under the same names, with fewer rows.
-
-    Attributes:
-        source: The whole of it.
-        rows: Feed -> which of its rows are taken; a feed that is not named is taken whole.
-    """
-
-    source: Source
-    rows: Mapping[str, pl.Expr]
-
-    def deliveries(self, feed: str, *, after: datetime | None, until: datetime) -> Sequence[Delivery]:
-        """The deliveries of the whole source; their rows are filtered when they are read."""
-        found = self.source.deliveries(feed, after=after, until=until)
-        return [replace(delivery, read=partial(self._read, delivery)) for delivery in found] if feed in self.rows else found
-
-    def _read(self, delivery: Delivery) -> pl.DataFrame:
-        return delivery.read().filter(self.rows[delivery.feed])

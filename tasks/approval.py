@@ -30,7 +30,7 @@ from headrace.registry import approvals, history, promotion, versions
 from headrace.registry.evidence import GATE, SHOWN_DIGITS, Answer, Request
 from headrace.registry.versions import Version
 from headrace.settings import Settings
-from headrace.use_case import UseCase
+from headrace.use_case import UseCase, is_replayed
 from tasks.options import STORE
 
 logger = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def start_reign(settings: Settings, case: UseCase, challenger: Version, as_of: d
     Nor before a decision that was made while the run waited. An instant that a person named (`AS_OF`), and the present of a
     replay, are taken as they are.
     """
-    if is_given or settings.clock != "wall":
+    if is_given or is_replayed(settings, case):
         return as_of
     answered = [answer.approved_at for answer in approvals.read_answers(settings, case, version=challenger)]
     decided = history.read_promotions(settings, case)["as_of"].to_list() if answered else []

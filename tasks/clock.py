@@ -7,7 +7,7 @@ from prefect.runtime import flow_run
 from headrace.errors import UseCaseError
 from headrace.lake import runs
 from headrace.settings import Settings
-from headrace.use_case import UseCase
+from headrace.use_case import UseCase, is_replayed
 from tasks.environment import is_deployed
 
 # Stages whose slices follow one another.
@@ -23,7 +23,7 @@ def read_as_of(settings: Settings, case: UseCase, flow: str, as_of: datetime | N
     """
     if as_of is not None:
         return _check_not_future(settings, case, as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC))
-    if settings.clock == "wall":
+    if not is_replayed(settings, case):
         return datetime.fromisoformat(str(flow_run.scheduled_start_time)).astimezone(UTC).replace(microsecond=0)
     if flow not in MOVING:
         return max(runs.read_finished(settings, case.name, "ingest")["as_of"].to_list(), default=case.replay.ticks[0])
@@ -37,7 +37,7 @@ def read_open_ticks(settings: Settings, case: UseCase, *, until: datetime | None
     On a wall clock it is this run's own instant. A replay has its open ticks: all of them for a verb, the next one for a deployed
     run, whose `retrain` and `promote` are deployments of their own and have to come before the tick after it.
     """
-    if settings.clock == "wall":
+    if not is_replayed(settings, case):
         return [read_as_of(settings, case, "lifecycle", until)]
     finished = set(runs.read_ticks(settings, case.name))
     limit = until if until is None or until.tzinfo else until.replace(tzinfo=UTC)
@@ -47,8 +47,9 @@ def read_open_ticks(settings: Settings, case: UseCase, *, until: datetime | None
 
 def _check_not_future(settings: Settings, case: UseCase, as_of: datetime) -> datetime:
     """A slice that ends in the future would be finished before its rows exist, and every slice before it with it."""
-    end = case.replay.ticks[-1] if settings.clock == "replay" else datetime.now(UTC)
+    is_past = is_replayed(settings, case)
+    end = case.replay.ticks[-1] if is_past else datetime.now(UTC)
     if as_of > end:
-        known = f"{end:%Y-%m-%d %H:%M}Z, the end of what the {settings.clock} clock knows"
+        known = f"{end:%Y-%m-%d %H:%M}Z, the end of what the {'replay' if is_past else 'wall'} clock knows"
         raise UseCaseError(f"AS_OF {as_of:%Y-%m-%d %H:%M}Z lies after {known}; name an earlier instant")
     return as_of

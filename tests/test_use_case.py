@@ -11,10 +11,12 @@ import pytest
 
 from headrace import use_case as use_cases
 from headrace.errors import UseCaseError
+from headrace.lake.filtered import FilteredSource
 from headrace.lake.landing import LandingFolder
 from headrace.lake.upstream import UpstreamBronze
+from headrace.llm.feedback_source import WithFeedback
 from headrace.settings import ROOT, load_settings
-from headrace.use_case import Delivery, FilteredSource
+from headrace.use_case import Delivery
 
 FULL = use_cases.load("flight_delay")
 
@@ -50,6 +52,23 @@ def test_staging_runs_the_subset_of_what_prod_has_ingested(tmp_path):
     assert (case.source.environment, case.source.rows) == ("prod", FULL.subset.rows)
     assert (case.training, case.policy, case.replay) == (FULL.subset.training, FULL.subset.policy, FULL.subset.replay)
     assert (case.name, case.feeds, case.features, case.label) == (FULL.name, FULL.feeds, FULL.features, FULL.label)
+
+
+def test_what_readers_of_staging_say_is_its_own_and_the_rest_is_what_prod_has_ingested(tmp_path):
+    source = use_cases.load_in(settings(tmp_path, "staging"), "docs_assistant").source
+    assert isinstance(source, WithFeedback)
+    assert source.settings is not None
+    assert source.settings.environment == "staging"
+    assert isinstance(source.source, UpstreamBronze)
+    assert source.deliveries("feedback", after=None, until=datetime.now(UTC)) == []
+
+
+@pytest.mark.parametrize(("name", "is_replayed"), [("flight_delay", True), ("docs_assistant", False)])
+def test_documents_of_ones_own_have_no_past(tmp_path, name, is_replayed):
+    own = settings(tmp_path, DOCUMENTS_ROOT=str(tmp_path))
+    assert use_cases.is_replayed(own, use_cases.load_in(own, name)) == is_replayed
+    assert use_cases.is_replayed(settings(tmp_path), use_cases.load_in(settings(tmp_path), name))
+    assert not use_cases.is_replayed(settings(tmp_path, "prod"), use_cases.load_in(settings(tmp_path, "prod"), name))
 
 
 def test_a_subset_of_the_source_itself_filters_the_feeds_it_names_and_no_other(tmp_path, monkeypatch):

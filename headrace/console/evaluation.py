@@ -35,7 +35,7 @@ def render_evaluation(settings: Settings, case: UseCase) -> str:
     """The newest evaluation of a use case: held-out half first, then gains, silence and the half that weights were found on."""
     rows = tables.read(settings, EVALUATIONS).filter(pl.col("use_case") == case.name).collect()
     if rows.is_empty():
-        missing = NOT_MEASURED.format(table=case.table("silver", "questions"))
+        missing = NOT_MEASURED
         command = f"make evaluate {name_place(settings, case)}"
         return f"No evaluation of {case.name} in `{settings.seen}` yet: run `{command}`. Without questions: {missing}.\n"
     newest = rows.filter(pl.col("as_of") == pl.col("as_of").max())

@@ -55,14 +55,17 @@ def read_inputs(settings: Settings, case: UseCase, *, known_by: datetime, nouns:
 
 
 def decide_freshness(settings: Settings, case: UseCase, *, as_of: datetime) -> Decision:
-    """Block when a silver table that features read is older at `as_of` (UTC) than its contract allows, or empty."""
+    """Block when a silver table that features read is older at `as_of` (UTC) than its contract allows, or empty and may not be."""
     read = [case.table("silver", noun) for noun in case.features.inputs]
     return decide_all(FRESHNESS_GATE, [_decide_table_freshness(settings, table, as_of=as_of) for table in read])
 
 
 def _decide_table_freshness(settings: Settings, table: str, *, as_of: datetime) -> Decision:
-    limit_hours = load_contract(table).freshness_hours
+    contract = load_contract(table)
+    limit_hours = contract.freshness_hours
     newest = tables.read(settings, table).filter(pl.col("known_at") <= as_of).select(pl.col("known_at").max()).collect().item()
+    if newest is None and limit_hours is None and contract.allow_empty:
+        return passed(FRESHNESS_GATE, f"{table} holds no row, which its contract allows")
     if newest is None:
         return blocked(FRESHNESS_GATE, f"{table} holds no row known at {as_of:%Y-%m-%d %H:%M}Z; run ingest and refine up to there")
     age: timedelta = as_of - newest.astimezone(UTC)

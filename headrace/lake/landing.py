@@ -10,7 +10,7 @@ A file is one delivery, arrived when it was last modified. Write it under a name
 import csv
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -52,12 +52,15 @@ class LandingFolder:
         null_values: Texts that stand for "missing" in a CSV.
         is_history: Whether, at an instant before a file was there, its rows count that were known by then: a replay goes through
             the history that a file holds. Left out, a file that was not there yet delivers nothing.
+        complete: Adds columns that a file may leave out; given the rows as they were read (of a CSV as text) and the instant (UTC) at
+            which the file arrived.
     """
 
     folder: Path
     use_case: str
     null_values: tuple[str, ...] = ("",)
     is_history: bool = False
+    complete: Callable[[pl.DataFrame, datetime], pl.DataFrame] | None = None
 
     def within(self, settings: Settings) -> "LandingFolder":
         """The same below the landing folder of an environment."""
@@ -85,7 +88,7 @@ class LandingFolder:
             raise SourceError(f"{path} is a {path.suffix or 'file without a suffix'}; expected .csv or .parquet: convert it, or move it away")
         schema = load_contract(f"bronze.{self.use_case}_{feed}").schema
         columns = {name: dtype for name, dtype in schema.items() if name not in SYSTEM_COLUMNS}
-        read = partial(read_file, path, columns=columns, arrived_at=arrived_at, null_values=self.null_values)
+        read = partial(read_file, path, columns=columns, arrived_at=arrived_at, null_values=self.null_values, complete=self.complete)
         # Any byte may be in a file's name; quoting makes it a batch id's, and no two names one.
         name = quote(os.fsencode(path.name), safe="")
         slice_name = f"{name}@{format_instant(arrived_at)}-{path.stat().st_size}"
@@ -101,7 +104,14 @@ def _cut(delivery: Delivery, *, after: datetime | None, until: datetime) -> Deli
     return replace(delivery, slice_name=name, arrived_at=until, read=lambda: rows, parts=None) if rows.height else None
 
 
-def read_file(path: Path, *, columns: Mapping[str, pl.DataType], arrived_at: datetime, null_values: Sequence[str] = ("",)) -> pl.DataFrame:
+def read_file(
+    path: Path,
+    *,
+    columns: Mapping[str, pl.DataType],
+    arrived_at: datetime,
+    null_values: Sequence[str] = ("",),
+    complete: Callable[[pl.DataFrame, datetime], pl.DataFrame] | None = None,
+) -> pl.DataFrame:
     """Read one file as the contract promises it.
 
     Args:
@@ -109,6 +119,7 @@ def read_file(path: Path, *, columns: Mapping[str, pl.DataType], arrived_at: dat
         columns: Name -> type. Order does not matter in the file; every name must be in it and no other.
         arrived_at: Stands in for `known_at` (UTC) where the file has none: what is not dated is known when it is there.
         null_values: Texts that stand for "missing" in a CSV.
+        complete: Adds columns that the file may leave out.
 
     Returns:
         The rows, columns in the contract's order.
@@ -125,6 +136,8 @@ def read_file(path: Path, *, columns: Mapping[str, pl.DataType], arrived_at: dat
         raise SourceError(f"{path} is empty (0 bytes); expected {', '.join(columns)}: deliver it again, or remove it")
     is_csv = path.suffix == ".csv"
     rows = _parse_csv(content, path, null_values) if is_csv else _parse_parquet(content, path)
+    if complete is not None:
+        rows = complete(rows, arrived_at)
     if KNOWN_AT in columns and KNOWN_AT not in rows.columns:
         rows = rows.with_columns(pl.lit(arrived_at, dtype=columns[KNOWN_AT]).alias(KNOWN_AT))
     _check_names(rows, columns, path)

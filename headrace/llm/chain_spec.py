@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 
@@ -11,9 +10,8 @@ class ChainSpec:
     """How candidates of an assistant are built.
 
     Attributes:
-        holdout: Length of the newest window of questions, on which nothing is tuned.
-        validation: Length of the window before it; retrieval is tuned on it and on all before.
-        history: Longest history before the validation window; None: all there is.
+        holdout_fraction: Share of the questions with a known answer that judge, the newest; nothing is tuned on them. 0 to 1.
+        validation_fraction: Share before it; retrieval is tuned on it and on all before. 0 to 1.
         chunks: Noun of the gold table whose index is searched.
         quoted: Number of sections that an answer quotes.
         min_answered_fraction: Share of the tuning questions with an answer that must be answered: where the assistant declines is set by it, 0 to 1.
@@ -23,9 +21,8 @@ class ChainSpec:
         worded_at_once: Questions to which each champion words its answers in a tick; `make evaluate` asks all of them.
     """
 
-    holdout: timedelta
-    validation: timedelta
-    history: timedelta | None
+    holdout_fraction: float
+    validation_fraction: float
     chunks: str
     quoted: int
     min_answered_fraction: float

@@ -22,16 +22,18 @@ from headrace.llm.chain_card import build_chain_card
 from headrace.llm.chain_judging import judge_chains
 from headrace.llm.confidence import Confidence
 from headrace.llm.confidence_fitting import fit_confidence
+from headrace.llm.evaluation_sets import HOW_TO_DELIVER
 from headrace.llm.gateway import read_identity
 from headrace.llm.guardrails.loading import load_guardrails
 from headrace.llm.prompt_templates import read_prompt
 from headrace.llm.prompts import register_prompt
+from headrace.llm.question_splits import split_questions
 from headrace.llm.retrieval_config import PLAIN_SEARCH, RetrievalConfig
 from headrace.llm.searching import open_retriever, pin_index, tune_retrieval
 from headrace.models.candidate import BASELINE, CARD, DRIFT_REFERENCE, EXPLANATION, METRICS, Candidate, write_candidate, write_json
 from headrace.models.kinds import load_kind
 from headrace.models.kinds.assistant import NO_SECTION
-from headrace.models.splits import GATE, Splits, decide_parts, split_by_time
+from headrace.models.splits import GATE, Splits, decide_parts
 from headrace.models.training import CandidateReport
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -55,9 +57,12 @@ def build_chain(
         folder: An existing, empty folder.
         provenance: What else made the candidate; kept in `candidate.json` and card.
     """
-    kind, label, spec = load_kind(case.kind), case.label.name, case.chain_spec
+    kind, label = load_kind(case.kind), case.label.name
     usable = rows.filter(pl.col("features_version") == case.features.version)
-    splits = split_by_time(usable, as_of=as_of, spec=spec, gap=case.label.matures_after, label=label, key=case.features.key)
+    if not usable[label].count():
+        none = f"no question has a known answer at {as_of:%Y-%m-%d %H:%M}Z, so nothing can be tuned or judged, and what nobody judged is not promoted"
+        return CandidateReport(decision=blocked(GATE, f"{none}; {HOW_TO_DELIVER}"), candidate=None, metrics={})
+    splits = split_questions(usable, as_of=as_of, spec=case.chain_spec, label=label, key=case.features.key)
     decision = decide_parts(splits, kind=kind, policy=case.policy, features=case.features, label=label)
     index = pin_index(settings, case, as_of=as_of)
     if decision.passed and index is None:

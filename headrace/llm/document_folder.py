@@ -29,6 +29,9 @@ from headrace.use_case import Delivery
 
 DOCUMENTS, VERSIONS = "documents", "document_versions"
 
+# The origin of documents that a person brings: what they are of, nobody but that person knows.
+OWN = "own"
+
 # Bytes of one delivery, so that a large folder is never in memory at once. Duplicates are looked for within a delivery.
 DELIVERY_BYTES = 64 << 20
 
@@ -42,6 +45,7 @@ class DocumentFolder:
 
     Attributes:
         use_case: Whose bronze tables the folder is compared with.
+        origin: Which body of documents it holds; a column of its rows, so that whoever reads them later knows it, wherever they are read.
         find_folder: Where the documents are; asked when they are needed, for they may have to be fetched first.
         licence: SPDX id of their licence; None: nobody has declared it.
         licences: Folder below -> licence of what lies in it, where it is another; the longest one that fits counts.
@@ -52,6 +56,7 @@ class DocumentFolder:
     """
 
     use_case: str
+    origin: str
     find_folder: Callable[[Settings], Path]
     licence: str | None
     licences: Mapping[str, str] = field(default_factory=dict)
@@ -64,7 +69,8 @@ class DocumentFolder:
         own = settings.documents_root
         if own is None:
             return replace(self, settings=settings)
-        return replace(self, settings=settings, find_folder=lambda _: own, licence=settings.documents_licence, licences={}, first_known_at=None)
+        own_ones = {"origin": OWN, "find_folder": lambda _: own, "licence": settings.documents_licence}
+        return replace(self, settings=settings, licences={}, first_known_at=None, **own_ones)
 
     def deliveries(self, feed: str, *, after: datetime | None, until: datetime) -> Sequence[Delivery]:
         """What bronze does not know of the folder as it is now.
@@ -73,7 +79,8 @@ class DocumentFolder:
         `until` before the newest row of the manifest nothing is delivered, because the past of a folder cannot be looked at.
 
         Raises:
-            SourceError: The feed is unknown, no environment is set, or the folder cannot be taken (see `list_documents`).
+            SourceError: The feed is unknown, no environment is set, bronze holds another body of documents, or the folder cannot be taken
+                (see `list_documents`).
         """
         if feed not in (DOCUMENTS, VERSIONS):
             raise SourceError(f"a folder of documents has no feed {feed!r}; feeds: {DOCUMENTS}, {VERSIONS}")
@@ -82,7 +89,9 @@ class DocumentFolder:
         known_at = self.first_known_at if self.first_known_at is not None and newest_at is None else until
         if known_at > until or (isinstance(newest_at, datetime) and until < newest_at):
             return []
-        held = set(self._read_bronze(DOCUMENTS).select("document_id", "content_hash").iter_rows())
+        bronze = self._read_bronze(DOCUMENTS)
+        self._check_origin(bronze)
+        held = set(bronze.select("document_id", "content_hash").iter_rows())
         found = list_documents(self.find_folder(self._environment), excluded=self.excluded)
         if feed == DOCUMENTS:
             new = [document for document in found if (document.document_id, document.content_hash) not in held]
@@ -97,6 +106,16 @@ class DocumentFolder:
             raise SourceError(f"the documents of {self.use_case} are compared with the bronze of an environment: load the use case with load_in")
         return self.settings
 
+    def _check_origin(self, bronze: pl.DataFrame) -> None:
+        """Two bodies of documents in one corpus would delete each other, and answer each other's questions."""
+        others = sorted(set(bronze["origin"].drop_nulls()) - {self.origin})
+        if others:
+            environment = self._environment.environment
+            raise SourceError(
+                f"{environment} holds the documents {', '.join(others)} of {self.use_case}, and these are {self.origin}; "
+                f"give DOCS= as before, start over with make reset ENV={environment}, or set HEADRACE_HOME to a folder for these"
+            )
+
     def _read_bronze(self, feed: str) -> pl.DataFrame:
         """Bronze rows without the bytes."""
         rows = tables.read(self._environment, f"bronze.{self.use_case}_{feed}")
@@ -108,7 +127,7 @@ class DocumentFolder:
 
     def _deliver_documents(self, part: Sequence[Document], known_at: datetime) -> Delivery:
         name = _digest(f"{document.document_id}:{document.content_hash}" for document in part)
-        read = partial(_read_documents, part, known_at, self._schema(DOCUMENTS))
+        read = partial(_read_documents, part, {"known_at": known_at, "origin": self.origin}, self._schema(DOCUMENTS))
         return Delivery(feed=DOCUMENTS, slice_name=name, arrived_at=known_at, origin=f"{len(part)} documents", read=read)
 
     def _deliver_versions(self, named: Sequence[Document], there: set[str], manifest: pl.DataFrame, known_at: datetime) -> list[Delivery]:
@@ -140,8 +159,8 @@ class DocumentFolder:
         }
 
 
-def _read_documents(part: Sequence[Document], known_at: datetime, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    rows = [{name: getattr(document, name, None) for name in schema} | {"content": document.read(), "known_at": known_at} for document in part]
+def _read_documents(part: Sequence[Document], common: Mapping[str, Any], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    rows = [{name: getattr(document, name, None) for name in schema} | {"content": document.read(), **common} for document in part]
     return pl.DataFrame(rows, schema=schema)
 
 

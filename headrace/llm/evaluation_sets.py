@@ -11,9 +11,11 @@ from headrace.settings import Settings
 # Means with intervals, and what each is made of.
 EVALUATIONS, RESULTS = "metrics.retrieval_evaluations", "metrics.evaluation_results"
 
+HOW_TO_DELIVER = "deliver questions with the sections that answer them: docs/llm.md, Documents of your own"
+
 NOT_MEASURED = (
     "recall, reciprocal rank, nDCG, citation precision and abstention cannot be measured, and weights cannot be tuned, without questions "
-    "whose answer is known; put them into {table}. What needs no truth still holds: quotes are verbatim, groundedness, latency"
+    f"whose answer is known; {HOW_TO_DELIVER}. What needs no truth still holds: quotes are verbatim, groundedness, latency"
 )
 
 

@@ -48,6 +48,10 @@ class WithFeedback:
         source = self.source.within(settings) if isinstance(self.source, PlacedSource) else self.source
         return replace(self, source=source, settings=settings)
 
+    def around(self, source: Source) -> "WithFeedback":
+        """The same around another source: what another environment has ingested, for example. Feedback is that of the own server."""
+        return replace(self, source=source)
+
     def deliveries(self, feed: str, *, after: datetime | None, until: datetime) -> Sequence[Delivery]:
         """What came for a feed until an instant (UTC), oldest first.
 

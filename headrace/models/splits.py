@@ -11,16 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import polars as pl
 
 from headrace.decisions import Decision, blocked, decide_all, passed
 from headrace.features.views import FeatureSet
-from headrace.llm.chain_spec import ChainSpec
 from headrace.models.kinds.kind import FittedKind, Kind
-from headrace.use_case import Policy, TrainingSpec
+from headrace.use_case import Policy
 from headrace.words import format_count
 
 GATE = "split"
@@ -30,6 +29,25 @@ PREDICTED_AT, LABEL_KNOWN_AT = "prediction_at", "label_known_at"
 # Values of one feature are put into this many groups of equal count, and rates are taken over this many rows at most: a
 # leak is no subtle thing, and 30 features are then searched in a third of a second.
 _GROUPS, _SEARCHED_ROWS = 50, 20_000
+
+
+class Windows(Protocol):
+    """Lengths of the windows; a `TrainingSpec` has them."""
+
+    @property
+    def holdout(self) -> timedelta:
+        """Of the newest one, which judges."""
+        ...
+
+    @property
+    def validation(self) -> timedelta:
+        """Of the one before it."""
+        ...
+
+    @property
+    def history(self) -> timedelta | None:
+        """Longest history before that; None: all there is."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +91,7 @@ class Splits:
         return {"train": self.train, "validation": self.validation, "holdout": self.holdout}
 
 
-def split_by_time(rows: pl.DataFrame, *, as_of: datetime, spec: TrainingSpec | ChainSpec, gap: timedelta, label: str, key: Sequence[str]) -> Splits:
+def split_by_time(rows: pl.DataFrame, *, as_of: datetime, spec: Windows, gap: timedelta, label: str, key: Sequence[str]) -> Splits:
     """Split by `prediction_at`, newest window last.
 
     Args:

@@ -43,5 +43,5 @@ def _search(path: Path, ids: Collection[str]) -> list[LoggedRow]:
     except FileNotFoundError:
         return []
     *lines, _ = content.split(b"\n")
-    mine = [line for line in lines if any(key in line for key in keys)]
-    return [row for request in parse_lines(path, mine) for row in request if row["request_id"] in wanted]
+    mine = parse_lines(path, lines, is_wanted=lambda line: any(key in line for key in keys))
+    return [row for request in mine for row in request if row["request_id"] in wanted]

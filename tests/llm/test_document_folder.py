@@ -33,7 +33,7 @@ def write(folder, **contents):
 
 
 def source(settings, folder, **changes):
-    return DocumentFolder(use_case=CASE, find_folder=lambda _: folder, licence="CC0-1.0", **changes).within(settings)
+    return DocumentFolder(use_case=CASE, origin="tiny", find_folder=lambda _: folder, licence="CC0-1.0", **changes).within(settings)
 
 
 def ingest(settings, folder, at=NOON, feeds=(DOCUMENTS, VERSIONS), **changes):
@@ -215,7 +215,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken_for_another(settings,
 
 
 def test_without_an_environment_or_under_another_name_nothing_is_delivered(settings, tmp_path):
-    bare = DocumentFolder(use_case=CASE, find_folder=lambda _: tmp_path, licence=None)
+    bare = DocumentFolder(use_case=CASE, origin="tiny", find_folder=lambda _: tmp_path, licence=None)
     with pytest.raises(SourceError, match="load the use case with load_in"):
         bare.deliveries(DOCUMENTS, after=None, until=NOON)
     with pytest.raises(SourceError, match="no feed 'pages'; feeds: documents, document_versions"):
@@ -239,3 +239,13 @@ def test_after_any_history_the_manifest_is_the_folder(tmp_path_factory, history)
             ingest(settings, root / "docs", NOON + timedelta(hours=hour))
         assert current(settings) == {f"{name}.md": content.encode() for name, content in contents.items()}
     assert read(settings, DOCUMENTS).select("document_id", "content_hash").is_unique().all()
+
+
+def test_two_bodies_of_documents_are_not_mixed(settings, tmp_path):
+    write(tmp_path / "docs", guide="# A")
+    ingest(settings, tmp_path / "docs")
+    own = settings.model_copy(update={"documents_root": tmp_path / "docs"})
+    message = r"dev holds the documents tiny of docs_assistant, and these are own; give DOCS= as before, start over with make reset ENV=dev, or set"
+    with pytest.raises(SourceError, match=message):
+        ingest(own, tmp_path / "docs", NOON + timedelta(hours=1))
+    assert read(settings, DOCUMENTS, "origin").rows() == [("tiny",)]

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from headrace.errors import ReviewError
+from headrace.errors import ReviewError, ServingError
 from headrace.lake import tables
 from headrace.lake.ingestion import append_feed
 from headrace.lake.refinement import refine_feed
@@ -22,6 +22,7 @@ from headrace.llm.reviews import TABLE, list_waiting, record_review
 from headrace.models.kinds.assistant import DOES_NOT_KNOW
 from headrace.serving.feedback_log import build_row, feedback_folder
 from headrace.serving.inference_log import InferenceLog, list_segments, log_folder
+from headrace.serving.logged_requests import find_requests
 from headrace.settings import Settings
 from headrace.use_case import Delivery, UseCase
 from tests.llm.tiny_chain import CHAIN
@@ -269,3 +270,13 @@ def test_other_feeds_are_those_of_the_source(settings: Settings, case: UseCase) 
     assert refine_feedback(
         pl.DataFrame({"given_at": [], "correction": []}, schema={"given_at": pl.Datetime("us", "UTC"), "correction": pl.String})
     ).is_empty()
+
+
+def test_a_damaged_line_is_named_by_its_place_in_the_file(settings: Settings, case: UseCase) -> None:
+    log(log_folder(settings, case.name), answered("a"), answered("b"))
+    (path,) = list_segments(log_folder(settings, case.name))
+    first, second, *rest = path.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join([first, second[:-1], *rest]))
+    assert list(find_requests(settings, case, ["a/0"])) == ["a/0"]
+    with pytest.raises(ServingError, match=f"{path.name}: line 2 is not JSON"):
+        find_requests(settings, case, ["b/0"])

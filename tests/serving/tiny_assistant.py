@@ -39,7 +39,7 @@ ASSISTANT: UseCase = replace(
     title="Questions about Python",
     kind="assistant",
     training=ChainSpec(
-        holdout=timedelta(days=1), validation=timedelta(days=1), history=None, chunks="chunks", quoted=2, min_answered_fraction=0.9,
+        holdout_fraction=0.5, validation_fraction=0.25, chunks="chunks", quoted=2, min_answered_fraction=0.9,
         prompt="answer", model=None, guardrails={}, worded_at_once=0,
     ),
     features=FeatureSet(

@@ -146,3 +146,19 @@ def test_a_run_that_was_killed_anywhere_and_run_again_leaves_the_same_tables(tmp
 def test_a_question_and_its_truth_are_masked():
     rows = pl.DataFrame({"question": ["Is ada.lovelace@analytical-engines.org in?"], "answer": [None]}, schema_overrides={"answer": pl.String})
     assert refine.refine_questions(rows).rows() == [("Is [email address removed] in?", None)]
+
+
+def test_documents_are_refined_alike_whatever_the_process_is_set_to(tmp_path):
+    write(tmp_path / "docs", {"faq/a.md": b"# FAQ\n\n## Why?\n\nBecause."})
+    own = within(tmp_path / "home", tmp_path / "docs")
+    case = build_case(own)
+    append_feed(own, case, "documents", as_of=NOON)
+    rows = read(own, "bronze.docs_assistant_documents")
+    refined = []
+    for settings in (own, own.model_copy(update={"documents_root": None})):
+        with environments.within(settings):
+            refined.append(refine.refine_documents(rows))
+            reference = refine.refine_documents(rows.with_columns(origin=pl.lit("python-docs")))
+            assert reference.filter(pl.col("text") == "Because.")["title"].to_list() == ["FAQ"]
+    assert_frame_equal(*refined)
+    assert refined[0].filter(pl.col("text") == "Because.")["title"].to_list() == ["Why?"]

@@ -52,7 +52,7 @@ def test_documents_of_ones_own_come_with_the_questions_of_the_landing_folder(set
 def test_without_questions_a_sentence_says_what_is_missing(settings, corpus, tmp_path, caplog):
     own = settings.model_copy(update={"documents_root": corpus, "landing_root": tmp_path / "landing"})
     assert ask(source(own, corpus)) == []
-    assert "answers can be given, and nothing says how good they are" in caplog.text
+    assert "documents are indexed, and nothing is promoted that nobody could judge" in caplog.text
 
 
 def test_without_an_environment_there_are_no_questions():

@@ -77,7 +77,7 @@ def hide_question(section: Section) -> Section:
     if not is_question(section):
         return section
     path = section.heading_path.removesuffix(PATH_SEPARATOR + section.title)
-    name = f"{section.section_id.partition('#')[0]}#{_name(section.title)}"
+    name = f"{section.section_id.partition('#')[0]}#{name_question(section.title)}"
     return Section(section_id=name, position=section.position, title=path.rpartition(PATH_SEPARATOR)[2], heading_path=path, text=section.text)
 
 
@@ -119,7 +119,7 @@ def _read_faq(folder: Path) -> Sequence[Section]:
 
 def _describe(question: str, section: Section | None) -> dict[str, object]:
     return {
-        "question_id": _name(question),
+        "question_id": name_question(question),
         "question": question,
         "answer_section_id": hide_question(section).section_id if section else None,
         "answer": section.text if section else None,
@@ -128,6 +128,6 @@ def _describe(question: str, section: Section | None) -> dict[str, object]:
     }
 
 
-def _name(question: str) -> str:
+def name_question(question: str) -> str:
     """An id that says nothing; ordered by it, questions are shuffled, the same way everywhere."""
     return f"question-{hashlib.sha256(question.encode()).hexdigest()[:12]}"

@@ -7,17 +7,18 @@ from headrace.llm.personal_data import mask
 from headrace.llm.tokenizing import load_default
 from headrace.settings import load_settings
 from use_cases.docs_assistant.questions import hide_questions
+from use_cases.docs_assistant.source import CORPUS
 
 
 def refine_documents(rows: pl.DataFrame) -> pl.DataFrame:
     """Grain: one row per section of one version of a document; of a document without text one row without text.
 
     The reference corpus is searched with the questions of its own FAQ, so it must not print them; documents of your own stay as they are.
+    The rows say which they are, so that they are refined alike wherever and whenever that is done.
     """
-    settings = load_settings()
-    sections = split_documents(rows)
-    is_reference = settings.documents_root is None
-    return Cleaner(tokenizer=load_default(settings), mask=mask).clean(hide_questions(sections) if is_reference else sections)
+    is_reference = pl.col("origin").eq_missing(CORPUS)
+    sections = pl.concat([hide_questions(split_documents(rows.filter(is_reference))), split_documents(rows.filter(~is_reference))])
+    return Cleaner(tokenizer=load_default(load_settings()), mask=mask).clean(sections)
 
 
 def refine_document_versions(rows: pl.DataFrame) -> pl.DataFrame:

@@ -2,10 +2,9 @@
 
 The reference documents are fetched through the model hub and are known since the release that they belong to. Where they cannot
 be had, the hub says so and how to go on. Questions about documents of your own lie in the landing folder, `questions/*.csv`; without
-any the assistant answers all the same, but nothing says how well.
+any the documents are indexed, and no chain is built: nobody could say how well it answers.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,18 +14,15 @@ import polars as pl
 
 from headrace.errors import SourceError
 from headrace.lake.batches import format_instant
-from headrace.lake.landing import LandingFolder
 from headrace.llm import hub
 from headrace.llm.document_folder import DocumentFolder
 from headrace.settings import Settings
 from headrace.use_case import Delivery
+from use_cases.docs_assistant.own_questions import QUESTIONS, deliver_own
 from use_cases.docs_assistant.questions import read_questions
-
-logger = logging.getLogger(__name__)
 
 USE_CASE = "docs_assistant"
 CORPUS = "python-docs"
-QUESTIONS = "questions"
 
 # Python 3.11.2 was released on this day; its documentation did not exist before.
 RELEASED_AT = datetime(2023, 2, 8, tzinfo=UTC)
@@ -37,7 +33,7 @@ def find_reference(settings: Settings) -> Path:
     return hub.fetch(settings, CORPUS)
 
 
-PYTHON_DOCS = DocumentFolder(use_case=USE_CASE, find_folder=find_reference, licence="PSF-2.0", first_known_at=RELEASED_AT)
+PYTHON_DOCS = DocumentFolder(use_case=USE_CASE, origin=CORPUS, find_folder=find_reference, licence="PSF-2.0", first_known_at=RELEASED_AT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,18 +64,9 @@ class DocumentsAndQuestions:
         if self.settings is None:
             raise SourceError(f"the questions of {USE_CASE} are those of an environment: load the use case with load_in")
         if self.settings.documents_root is not None:
-            return _deliver_own(self.settings, after=after, until=until)
+            return deliver_own(self.settings, USE_CASE, after=after, until=until)
         asked = read_questions(self.documents.find_folder(self.settings))
         rows = asked.filter(pl.col("known_at") <= until, *([pl.col("known_at") > after] if after else []))
         if rows.is_empty():
             return []
         return [Delivery(feed=feed, slice_name=format_instant(until), arrived_at=until, origin=CORPUS, read=lambda: rows)]
-
-
-def _deliver_own(settings: Settings, *, after: datetime | None, until: datetime) -> Sequence[Delivery]:
-    """Questions that somebody delivered about documents of their own."""
-    folder = LandingFolder(folder=Path(USE_CASE), use_case=USE_CASE).within(settings)
-    if not folder.folder.is_dir():
-        logger.warning("no questions in %s: answers can be given, and nothing says how good they are", folder.folder / QUESTIONS)
-        return []
-    return folder.deliveries(QUESTIONS, after=after, until=until)
