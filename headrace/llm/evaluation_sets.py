@@ -11,7 +11,7 @@ from headrace.settings import Settings
 # Means with intervals, and what each is made of.
 EVALUATIONS, RESULTS = "metrics.retrieval_evaluations", "metrics.evaluation_results"
 
-HOW_TO_DELIVER = "deliver questions with the sections that answer them: docs/llm.md, Documents of your own"
+HOW_TO_DELIVER = "deliver questions with the sections that answer them: docs/own-documents.md"
 
 NOT_MEASURED = (
     "recall, reciprocal rank, nDCG, citation precision and abstention cannot be measured, and weights cannot be tuned, without questions "

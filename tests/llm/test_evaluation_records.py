@@ -9,7 +9,7 @@ import pytest
 
 from headrace.lake import tables
 from headrace.llm.evaluation_records import append_evaluation, append_retrieval_evaluation
-from headrace.llm.evaluation_sets import EVALUATIONS, RESULTS, read_evaluation_set
+from headrace.llm.evaluation_sets import EVALUATIONS, HOW_TO_DELIVER, RESULTS, read_evaluation_set
 from headrace.settings import Settings, load_settings
 from tests.llm.small_index import SmallEmbedder, SmallIndex
 
@@ -97,7 +97,7 @@ def test_without_a_known_answer_it_says_what_cannot_be_measured(settings):
     step = evaluate(settings)
     assert step.decision.passed
     assert "cannot be measured" in step.decision.reason
-    assert TABLE in step.decision.reason
+    assert HOW_TO_DELIVER in step.decision.reason
     assert tables.read_version(settings, EVALUATIONS) is None
 
 
