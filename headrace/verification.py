@@ -22,6 +22,7 @@ from headrace.decisions import Decision, blocked, decide_all, passed
 from headrace.errors import HeadraceError
 from headrace.lake import runs, tables
 from headrace.lake.batches import build_batch_id, format_instant
+from headrace.locking import hold
 from headrace.registry import versions
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -101,7 +102,7 @@ def scratch(settings: Settings, use_case: str, *, verified_at: datetime) -> Gene
     _erase_stale(root)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with _locked(folder):
+    with hold(folder / _LOCK):
         yield build_settings(settings, folder, has_ticks=bool(case.replay.ticks))
 
 
@@ -203,14 +204,3 @@ def _is_locked(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-@contextmanager
-def _locked(folder: Path) -> Generator[None]:
-    """Hold the lock of a folder; the system releases it with the process, however that ends."""
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -4,7 +4,6 @@
 packages and none of ours. Both are built under another name and renamed, so what has its name is whole; both are reused.
 """
 
-import fcntl
 import hashlib
 import logging
 import platform
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from headrace import use_case as use_cases
 from headrace.errors import DeployError
+from headrace.locking import hold
 from operations import git
 from operations.checks import NOTES
 from operations.packages import Say, install_packages, list_packages
@@ -120,9 +120,7 @@ def packages_folder(home: Path, folder: Path) -> Path:
 @contextmanager
 def _hold(place: Path) -> Generator[Path]:
     """The folder in which one process at a time builds what will be renamed to `place`."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with (place.parent / f".{place.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with hold(place.with_name(f".{place.name}.lock")):
         building = place.parent / f".{place.name}.building"
         yield building
         shutil.rmtree(building, ignore_errors=True)

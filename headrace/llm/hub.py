@@ -8,21 +8,19 @@ entry, others wait, and what a killed one has left is cleared by the next. Fetch
 (9 CPU-seconds): 189 MB came and 201 MB stayed.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
-import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 from headrace.errors import ModelError
 from headrace.llm.hub_entries import HUB, Entry, Part, WheelSource, check_licence, list_names, load_entry, load_policy
+from headrace.locking import hold
 from headrace.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -51,7 +49,7 @@ def fetch(settings: Settings, name: str, *, folder: Path = HUB) -> Path:
     check_licence(entry, load_policy(folder))
     place = find_place(settings, entry)
     if not place.is_dir():
-        with _one_at_a_time(place):
+        with hold(place.with_name(f".{place.name}.lock")):
             # Another process may have fetched it while this one waited.
             if not place.is_dir():
                 _fetch(entry, place)
@@ -76,18 +74,6 @@ def render_entries(settings: Settings, folder: Path = HUB) -> str:
         lines += [f"  {figure.measure}: {figure.value:g} ({figure.measured_on}; {figure.source})" for figure in entry.card]
         lines += [f"  - {sentence}" for sentence in entry.provenance]
     return "\n".join(lines)
-
-
-@contextmanager
-def _one_at_a_time(place: Path) -> Generator[None]:
-    """Let one process at a time fetch an entry; the lock goes with the process, whatever ends it."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(place.with_name(f".{place.name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _fetch(entry: Entry, place: Path) -> None:

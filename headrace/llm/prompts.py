@@ -4,16 +4,14 @@ A text is registered once: registering it again finds its version by its hash. A
 a chain pinned is read back as it was, whatever its file says by then. Prompts have versions and no champion: only a chain has.
 """
 
-import fcntl
 import json
 import logging
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headrace.errors import PromptError
 from headrace.llm.prompt_templates import PromptTemplate, build_prompt
+from headrace.locking import hold
 from headrace.provenance import read_commit
 from headrace.registry.client import is_unborn, open_registry
 from headrace.settings import Settings
@@ -60,7 +58,8 @@ def register_prompt(settings: Settings, use_case: str, template: PromptTemplate)
         RegistryError: The registry cannot be reached, or refuses.
     """
     name = prompt_name(settings, use_case, template.name)
-    with _one_at_a_time(settings), open_registry(settings) as client:
+    # Two that come together would make two versions of one text.
+    with hold(settings.find_folder("registry", "prompts.lock")), open_registry(settings) as client:
         number = _find_version(client, name, digest=template.hash)
         if number is None:
             created = client.register_prompt(
@@ -116,13 +115,3 @@ def _describe(template: PromptTemplate) -> list[dict[str, str]]:
     shown = [f"Example: {json.dumps(dict(example.variables), ensure_ascii=False)}\nAnswer: {example.answer}" for example in template.examples]
     system = "\n\n".join([*filter(None, [template.system]), *shown])
     return [{"role": "system", "content": system}] * bool(system) + [{"role": "user", "content": template.user}]
-
-
-@contextmanager
-def _one_at_a_time(settings: Settings) -> Generator[None]:
-    """Let one process of this machine look and register at a time; two that come together would make two versions of one text."""
-    path = settings.find_folder("registry", "prompts.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

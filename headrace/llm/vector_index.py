@@ -9,12 +9,9 @@ embedding: an approximate index would save some of it and lose answers. A text s
 5,283 chunks it is 31 and 22.
 """
 
-import fcntl
 import hashlib
 import logging
-import os
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +22,7 @@ import pyarrow as pa
 
 from headrace.errors import ModelError
 from headrace.llm.chunking import build_searched_text
+from headrace.locking import hold
 
 if TYPE_CHECKING:
     import lancedb
@@ -114,7 +112,7 @@ def publish(folder: Path, rows: pl.DataFrame, *, version: str) -> None:
     """
     from lancedb.index import FTS
 
-    with _one_at_a_time(folder):
+    with hold(folder / ".lock"):
         table = _open_or_create(folder, len(rows["embedding"][0]) if rows.height else 1)
         if version in table.tags.list():
             return
@@ -153,17 +151,6 @@ def build_digest(rows: pl.DataFrame) -> str:
     """A hash of what an index holds: the sha256 over ids, texts and embedder of its chunks, whatever their order."""
     lines = "".join("\t".join(row) + "\n" for row in rows.select(_IDENTITY).sort(_IDENTITY).iter_rows())
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Generator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _is_there(folder: Path) -> bool:

@@ -1,6 +1,5 @@
 """How the MLflow registry of an environment is reached: one client per address, and its errors as one sentence."""
 
-import fcntl
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headrace.errors import RegistryError
+from headrace.locking import hold
 from headrace.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,10 +63,8 @@ def open_client(uri: str) -> "MlflowClient":
     if not uri.startswith(_SQLITE):
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
     file = Path(uri.removeprefix(_SQLITE))
-    file.parent.mkdir(parents=True, exist_ok=True)
     # The first client makes the tables, and one that comes while they are made would make them too.
-    with file.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with hold(file.with_suffix(".lock")):
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 

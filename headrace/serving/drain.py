@@ -8,12 +8,10 @@ The server drains as it runs and when it ends, and `monitor` does; after a `kill
 """
 
 import argparse
-import fcntl
 import logging
 import os
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from headrace import use_case as use_cases
 from headrace.errors import HeadraceError, ServingError
 from headrace.lake import tables
 from headrace.lake.batches import build_batch_id
+from headrace.locking import hold
 from headrace.models.kinds import load_kind
 from headrace.models.kinds.kind import Kind
 from headrace.serving.inference_log import claim, list_segments, log_folder, read_segment
@@ -62,7 +61,8 @@ def drain(settings: Settings, case: UseCase) -> int:
     if not folder.is_dir():
         return 0
     drained, unreadable = [], []
-    with _only_drainer(folder.parent / "drain.lock"):
+    # Two drainers at once could each find a repeated id absent from the table.
+    with hold(folder.parent / "drain.lock"):
         for path in list_segments(folder):
             try:
                 drained.append(_drain_segment(settings, case, path))
@@ -113,17 +113,6 @@ def _drop_repeats(settings: Settings, table: str, rows: pl.DataFrame) -> pl.Data
     first, last = pl.lit(rows["request_id"].min()), pl.lit(rows["request_id"].max())
     stored = tables.read(settings, table).filter(pl.col("request_id").is_between(first, last)).select("request_id").collect()
     return rows.join(stored, on="request_id", how="anti", maintain_order="left")
-
-
-@contextmanager
-def _only_drainer(path: Path) -> Generator[None]:
-    """Wait until no other process drains this use case: two at once could each find a repeated id absent from the table."""
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
