@@ -40,7 +40,7 @@ DOCUMENT = ROOT / "docs" / "llm.md"
 # Longer than any text here, so that what is measured is what guardrails know and not how long a text may be.
 LONGEST = 1_000_000
 
-# What a chain with the classifier would pin; `docs_assistant` pins rules alone.
+# What `docs_assistant` pins.
 MAX_SCORE, MAX_REPEATED_WORDS, MIN_SUPPORTED_FRACTION = 0.7, 8, 0.5
 
 # A document is far from a question by its first lines already, and four times as fast.

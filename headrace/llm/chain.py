@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -25,13 +25,22 @@ QUESTION = "question"
 SPARE = 3
 
 
-class Section(Protocol):
-    """A section that retrieval found: what it is called, where it stands, what it says, and how well it fits."""
+class Ranked(Protocol):
+    """A section that retrieval found: what it is called, and how well it fits."""
 
     @property
     def section_id(self) -> str:
         """Its id."""
         ...
+
+    @property
+    def score(self) -> float:
+        """How well it fits; more is better."""
+        ...
+
+
+class Section(Ranked, Protocol):
+    """A section that was read: where it stands, and what it says."""
 
     @property
     def heading_path(self) -> str:
@@ -43,17 +52,20 @@ class Section(Protocol):
         """What it says."""
         ...
 
-    @property
-    def score(self) -> float:
-        """How well it fits; more is better."""
-        ...
-
 
 class Retrieves(Protocol):
     """Retrieval over one version of an index."""
 
-    def retrieve(self, question: str, *, k: int) -> Sequence[Section]:
-        """At most `k` sections, best first, each once."""
+    def embed(self, question: str) -> np.ndarray:
+        """The embedding of a question: guardrails look at it, too."""
+        ...
+
+    def rank(self, question: str, *, k: int, embedding: np.ndarray | None = None) -> Sequence[Any]:
+        """At most `k` sections, best first, each once; their text is not read yet."""
+        ...
+
+    def read(self, ranked: Sequence[Any]) -> Sequence[Section]:
+        """What ranked sections say, in the same order."""
         ...
 
 
@@ -75,13 +87,13 @@ class Found:
     """What retrieval found for a question.
 
     Attributes:
-        sections: All, best first.
+        ranked: All sections, best first.
         usable: Those of the first that no guardrail blocks.
         refusal: What a person is told where the question, or everything found, is blocked; else empty.
         hits: Guardrails that blocked the question or a passage, as `stage/guardrail`.
     """
 
-    sections: tuple[Section, ...]
+    ranked: tuple[Ranked, ...]
     usable: tuple[Section, ...]
     refusal: str
     hits: tuple[str, ...] = ()
@@ -141,14 +153,14 @@ class Chain:
 
     def answer(self, question: str, found: "Found") -> Reply:
         """The quotations that answer a question, or that it does not know, or why it may not say."""
-        confidence = self.confidence.estimate(found.sections[0].score) if found.sections else 0.0
+        confidence = self.confidence.estimate(found.ranked[0].score) if found.ranked else 0.0
         nothing = Reply(
             answer=DOES_NOT_KNOW,
             cited=(),
-            ranked=tuple(section.section_id for section in found.sections),
+            ranked=tuple(section.section_id for section in found.ranked),
             confidence=confidence,
             pins=self.pins,
-            score=found.sections[0].score if found.sections else None,
+            score=found.ranked[0].score if found.ranked else None,
             hits=found.hits,
         )
         if found.refusal or confidence < self.confidence.decline_below:
@@ -165,16 +177,18 @@ class Chain:
 
     def find(self, question: str) -> "Found":
         """The sections for a question, and which of the first may be shown; none where a guardrail blocks the question."""
-        asked = self.guardrails.decide_question(question)
+        embedding = self.retriever.embed(question)
+        asked = self.guardrails.decide_question(question, embedding=embedding)
         if not asked.decision.passed:
-            return Found(sections=(), usable=(), refusal=asked.sentence, hits=_name_hits(QUESTION_STAGE, asked))
-        sections = tuple(self.retriever.retrieve(question, k=DEEP))
-        first = sections[: self.quoted + SPARE]
+            return Found(ranked=(), usable=(), refusal=asked.sentence, hits=_name_hits(QUESTION_STAGE, asked))
+        ranked = tuple(self.retriever.rank(question, k=DEEP, embedding=embedding))
+        # Only what may be shown is read.
+        first = self.retriever.read(ranked[: self.quoted + SPARE])
         shown = [build_searched_text(section.heading_path, section.text) for section in first]
         passages = self.guardrails.decide_passages(question, shown, best_score=first[0].score if first else None)
         refusal = passages.sentence if first and not passages.decision.passed else ""
         usable = tuple(first[place] for place in passages.kept)
-        return Found(sections=sections, usable=usable, refusal=refusal, hits=_name_hits(PASSAGES, passages) if first else ())
+        return Found(ranked=ranked, usable=usable, refusal=refusal, hits=_name_hits(PASSAGES, passages) if first else ())
 
     def quote(self, question: str, sections: Sequence[Section]) -> list[Quotation]:
         """What the best sections say to a question; sections of which nothing can be quoted are left out."""

@@ -79,7 +79,7 @@ def name_versions(pins: Pins) -> dict[str, str]:
 
 
 def _load(settings: Settings, case: UseCase, folder: Path, pins: Pins) -> Chain:
-    guardrails = load_guardrails(pins.guardrails)
+    guardrails = load_guardrails(pins.guardrails, embedder=pins.index.get("embedder"))
     if guardrails.faults:
         raise CandidateError(f"the guardrails of {folder} cannot be loaded: {'; '.join(guardrails.faults)}; build the chain again")
     return Chain(

@@ -105,7 +105,7 @@ def _list_questions(rows: pl.DataFrame, label: str) -> pl.DataFrame:
 def _open(
     settings: Settings, case: UseCase, candidate: Candidate, config: RetrievalConfig, confidence: Confidence, *, index: Mapping[str, Any]
 ) -> Chain:
-    spec, guardrails = case.chain_spec, load_guardrails(case.chain_spec.guardrails)
+    spec, guardrails = case.chain_spec, load_guardrails(case.chain_spec.guardrails, embedder=index["embedder"])
     if guardrails.faults:
         raise CandidateError(f"guardrails cannot be loaded: {'; '.join(guardrails.faults)}; correct them in the use case's ChainSpec")
     retriever = open_retriever(settings, case, index=index, config=config)
@@ -115,7 +115,7 @@ def _open(
 def _fit(settings: Settings, case: UseCase, candidate: Candidate, config: RetrievalConfig, known: pl.DataFrame, *, index: Mapping[str, Any]) -> Chain:
     """The chain with its bar of silence, learned on the questions that retrieval was tuned on."""
     unsure = _open(settings, case, candidate, config, ALWAYS, index=index)
-    firsts = [unsure.retriever.retrieve(question, k=1) for question in known[QUESTION].to_list()]
+    firsts = [unsure.retriever.rank(question, k=1) for question in known[QUESTION].to_list()]
     labels = known[case.label.name].to_list()
     confidence = fit_confidence(
         [found[0].score if found else 0.0 for found in firsts],
@@ -128,7 +128,7 @@ def _fit(settings: Settings, case: UseCase, candidate: Candidate, config: Retrie
 
 def _find_sections(chain: Chain, rows: pl.DataFrame) -> list[Section]:
     """The first section of each question until there is one for each attack."""
-    found = (section for question in rows[QUESTION] for section in chain.retriever.retrieve(question, k=1))
+    found = (section for question in rows[QUESTION] for section in chain.retriever.read(chain.retriever.rank(question, k=1)))
     return list(islice(found, len(HIDDEN)))
 
 

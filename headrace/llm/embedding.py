@@ -47,6 +47,8 @@ class Embedder:
         if not texts:
             return np.zeros((0, DIMENSION), np.float32)
         ids = self.tokenizer.encode(texts, limit=self.limit)
+        if len(ids) == 1:
+            return self._run(ids[0])[np.newaxis]
         with ThreadPoolExecutor(self.threads) as pool:
             return np.stack(list(pool.map(self._run, ids)))
 

@@ -1,12 +1,12 @@
 """Find the sections that answer a question, and say why each was found.
 
-Both legs search chunks; a section is as good as its best chunk. What comes back are passages: the best chunk of each section,
-word for word.
+Both legs search chunks; a section is as good as its best chunk. What comes back are ranked sections; those that are shown are then read
+as passages: the best chunk of each section, word for word.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -14,9 +14,6 @@ import polars as pl
 from headrace.llm.fusion import DENSE, TEXT, fuse_ranks, fuse_scores, join_legs
 from headrace.llm.ranking_metrics import rank_sections
 from headrace.llm.retrieval_config import RetrievalConfig
-
-# What both legs say of a chunk that they return, beside its `score`.
-CHUNK_COLUMNS = ("chunk_id", "section_id", "document_id", "title", "heading_path", "text")
 
 
 class Embeds(Protocol):
@@ -31,12 +28,35 @@ class SearchableIndex(Protocol):
     """One version of an index of chunks."""
 
     def search_dense(self, vector: np.ndarray, k: int, where: str | None = None) -> pl.DataFrame:
-        """The `k` chunks nearest to a vector: `CHUNK_COLUMNS` and `score` (cosine)."""
+        """The `k` chunks nearest to a vector, best first: `chunk_id`, `section_id`, `row_id` and `score` (cosine)."""
         ...
 
     def search_text(self, query: str, k: int, where: str | None = None) -> pl.DataFrame:
-        """The `k` chunks of highest BM25: `CHUNK_COLUMNS` and `score` (above 0)."""
+        """The `k` chunks of highest BM25, best first: `chunk_id`, `section_id`, `row_id` and `score` (above 0)."""
         ...
+
+    def read_chunks(self, row_ids: Sequence[int]) -> Sequence[Mapping[str, str]]:
+        """`chunk_id`, `section_id`, `document_id`, `title`, `heading_path` and `text` of chunks, in the order asked for."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """A section that was found, by its best chunk; what it says is not read yet.
+
+    Attributes:
+        section_id: The section.
+        chunk_id: Its best chunk.
+        row_id: Where the index holds that.
+        score: How well it fits, more is better; comparable between questions except where legs are fused by ranks.
+        legs: Score of the section in each leg that returned it.
+    """
+
+    section_id: str
+    chunk_id: str
+    row_id: int
+    score: float
+    legs: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +70,7 @@ class Passage:
         title: Title of the section.
         heading_path: Titles from the document's down.
         text: The chunk's own words.
-        score: How well it fits, more is better; comparable between questions except where legs are fused by ranks.
-        legs: Score of the section in each leg that returned it.
+        score, legs: As in `Ranked`.
     """
 
     chunk_id: str
@@ -88,32 +107,36 @@ class Retriever:
     config: RetrievalConfig
     reranker: Reranker | None = None
 
-    def retrieve(self, question: str, *, k: int, where: str | None = None) -> list[Passage]:
-        """At most `k` passages, best first, of `k` sections.
+    def embed(self, question: str) -> np.ndarray:
+        """The embedding of a question, of length one."""
+        return self.embedder.embed([question])[0]
+
+    def rank(self, question: str, *, k: int, embedding: np.ndarray | None = None, where: str | None = None) -> list[Ranked]:
+        """At most `k` sections, best first; the text of none is read unless a reranker wants it.
 
         Args:
             question: What is asked.
-            k: Greatest number of passages.
+            k: Greatest number of sections.
+            embedding: Of the question, where somebody has it; else it is computed where a leg needs it.
             where: SQL condition on the columns of chunks, for example `document_id LIKE 'library/%'`; None: all of them.
         """
-        legs = search_legs(self.index, self.embedder, question, legs=self.config.legs, depth=self.config.depth, where=where)
-        found = build_passages(rank_candidates(_join(legs), self.config), legs)
+        legs, depth = {}, self.config.depth
+        if DENSE in self.config.legs:
+            legs[DENSE] = self.index.search_dense(self.embed(question) if embedding is None else embedding, depth, where)
+        if TEXT in self.config.legs:
+            legs[TEXT] = self.index.search_text(question, depth, where)
+        wanted = k if self.reranker is None else max(k, self.config.rerank_depth)
+        found = build_ranked(rank_candidates(_join(legs), self.config).head(wanted), legs)
         if self.reranker is None:
-            return found[:k]
-        depth = self.config.rerank_depth
-        return [*self.reranker.rerank(question, found[:depth]), *found[depth:]][:k]
+            return found
+        first = {section.chunk_id: section for section in found[: self.config.rerank_depth]}
+        ordered = self.reranker.rerank(question, self.read(list(first.values())))
+        return [*(replace(first[passage.chunk_id], score=passage.score) for passage in ordered), *found[len(first) :]][:k]
 
-
-def search_legs(
-    index: SearchableIndex, embedder: Embeds, question: str, *, legs: Sequence[str], depth: int, where: str | None = None
-) -> dict[str, pl.DataFrame]:
-    """What each leg returns for a question: `CHUNK_COLUMNS` and `score`, at most `depth` rows; an empty question finds nothing by words."""
-    found = {}
-    if DENSE in legs:
-        found[DENSE] = index.search_dense(embedder.embed([question])[0], depth, where)
-    if TEXT in legs:
-        found[TEXT] = index.search_text(question, depth, where)
-    return found
+    def read(self, ranked: Sequence[Ranked]) -> list[Passage]:
+        """What sections say, in the same order."""
+        chunks = self.index.read_chunks([section.row_id for section in ranked])
+        return [Passage(**chunk, score=section.score, legs=section.legs) for section, chunk in zip(ranked, chunks, strict=True)]
 
 
 def rank_candidates(candidates: pl.DataFrame, config: RetrievalConfig) -> pl.DataFrame:
@@ -135,16 +158,18 @@ def rank_candidates(candidates: pl.DataFrame, config: RetrievalConfig) -> pl.Dat
     return rank_sections(scored)
 
 
-def build_passages(ranked: pl.DataFrame, legs: Mapping[str, pl.DataFrame]) -> list[Passage]:
-    """Passages of one question, best first. Where both legs know a section, the chunk nearest in meaning stands for it."""
-    scores: dict[str, dict[str, float]] = {}
-    chunks: dict[str, dict[str, Any]] = {}
+def build_ranked(ranked: pl.DataFrame, legs: Mapping[str, pl.DataFrame]) -> list[Ranked]:
+    """The ranked sections of one question, in their order. Where both legs know a section, the chunk nearest in meaning stands for it."""
+    scores: dict[str, dict[str, float]] = {section: {} for section in ranked["section_id"]}
+    chunks: dict[str, tuple[str, int]] = {}
     for leg in (DENSE, TEXT):
-        for chunk in legs[leg].sort("score", "chunk_id", descending=[True, False]).iter_rows(named=True) if leg in legs else ():
-            scores.setdefault(chunk["section_id"], {}).setdefault(leg, chunk["score"])
-            chunks.setdefault(chunk["section_id"], chunk)
+        # The best chunk of a section comes first.
+        for section, chunk_id, row_id, score in legs[leg].select("section_id", "chunk_id", "row_id", "score").iter_rows() if leg in legs else ():
+            if section in scores:
+                scores[section].setdefault(leg, score)
+                chunks.setdefault(section, (chunk_id, row_id))
     return [
-        Passage(**{name: chunks[section][name] for name in CHUNK_COLUMNS}, score=score, legs=scores[section])
+        Ranked(section_id=section, chunk_id=chunks[section][0], row_id=chunks[section][1], score=score, legs=scores[section])
         for section, score in ranked.select("section_id", "score").iter_rows()
     ]
 

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Share of a sentence's own words that a passage must hold. Measured on the reference documents; see docs/llm-evaluation.md.
 SUPPORT_THRESHOLD = 0.8
@@ -125,9 +126,16 @@ def _measure_support(sentence: str, windows: Sequence[frozenset[str]]) -> float 
 
 def _list_windows(passage: str) -> list[frozenset[str]]:
     """Words of every run of `WINDOW_SENTENCES` sentences."""
-    sentences = [list_words(sentence) for sentence in split_sentences(passage)]
+    sentences = _list_sentences(passage)
     starts = range(max(1, len(sentences) - WINDOW_SENTENCES + 1))
     return [frozenset().union(*sentences[start : start + WINDOW_SENTENCES]) for start in starts]
+
+
+# A section that answers one question answers others, and reading it is most of the time of a check.
+@lru_cache(maxsize=2048)
+def _list_sentences(passage: str) -> tuple[frozenset[str], ...]:
+    """Words of each sentence."""
+    return tuple(list_words(sentence) for sentence in split_sentences(passage))
 
 
 def _is_exact(word: str) -> bool:

@@ -35,3 +35,4 @@ class Health(BaseModel):
     undrained_seconds: _Number = Field(description="Age of the oldest of them.")
     logged_count: int = Field(description="Requests logged since the server was started.")
     sync_count: int = Field(description="Syncs they took; fewer, when requests came together.")
+    cpu_seconds: float = Field(description="Processor time that the server has taken since it was started.")

@@ -109,6 +109,7 @@ class ModelServer:
             undrained_seconds=None if backlog.oldest_at is None else (instant - backlog.oldest_at).total_seconds(),
             logged_count=0 if self._log is None else self._log.line_count,
             sync_count=0 if self._log is None else self._log.sync_count,
+            cpu_seconds=time.process_time(),
         )
 
     async def answer(self, rows: pl.DataFrame, *, request_id: str, is_new_id: bool, requested_at: datetime) -> replies.Rows:

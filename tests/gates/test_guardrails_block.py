@@ -1,13 +1,25 @@
 """Guardrails: each blocks what it is there for, and blocks when it cannot be loaded, cannot judge or returns no verdict."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from headrace.decisions import Decision, passed
+from headrace.errors import CandidateError
+from headrace.llm.chain_candidate import CHAIN as CHAIN_FILE
+from headrace.llm.chain_candidate import Pins, load_chain
+from headrace.llm.guardrails import prompt_injection
 from headrace.llm.guardrails.guardrail import NOTHING, decide_with
 from headrace.llm.guardrails.loading import STAGES, load_guardrails
-from headrace.llm.guardrails.prompt_injection import read_weights
+from headrace.llm.guardrails.prompt_injection import PromptInjection, read_weights
+from headrace.llm.index_versions import name_embedding
+from headrace.models.candidate import write_json
+from headrace.settings import load_settings
 from tests.llm.guardrails.configuration import ANSWER, ATTACK, CONFIG, LEAKING, PASSAGE, POISONED, QUESTION, SYSTEM_PROMPT, change
+from tests.llm.small_documents import CASE
+from tests.llm.tiny_chain import CHAIN, TinyRetriever
+from use_cases.docs_assistant.chain import GUARDRAILS as GUARDRAILS_OF_ASSISTANT
 
 GUARDRAILS = [(stage, name) for stage in STAGES for name in CONFIG[stage]]
 
@@ -190,6 +202,75 @@ def test_a_classifier_without_a_fitting_embedding_blocks(with_classifier, embedd
     checked = ask(with_classifier, "question", embedding=embedding)
     assert not checked.decision.passed
     assert "ValueError inside the guardrail" in checked.decision.reason
+
+
+def place(score):
+    """An embedding that the classifier gives a score near 0 or 1."""
+    weights = read_weights().weights
+    return weights / np.linalg.norm(weights) * (1 if score else -1)
+
+
+class Counting(TinyRetriever):
+    """Knows how every question is embedded, and counts searches."""
+
+    def __init__(self, embedding):
+        self.embedding, self.searched = embedding, 0
+
+    def embed(self, question):
+        return self.embedding
+
+    def rank(self, question, *, k, embedding=None):
+        assert embedding is self.embedding
+        self.searched += 1
+        return super().rank(question, k=k)
+
+
+def test_a_chain_stops_what_only_its_classifier_knows_and_does_not_search_for_it(with_classifier):
+    guardrails = load_guardrails(with_classifier, embedder=read_weights().embedder)
+    stopped, let_through = Counting(place(1)), Counting(place(0))
+    chains = [replace(CHAIN, retriever=retriever, guardrails=guardrails) for retriever in (stopped, let_through)]
+    replies = [chain.reply("how do i sort a list in place?") for chain in chains]
+    assert (replies[0].answer, replies[0].cited, replies[0].ranked) == (PromptInjection.sentence, (), ())
+    assert replies[1].cited[0] == "lists#sort"
+    assert (stopped.searched, let_through.searched) == (0, 1)
+
+
+def test_the_assistant_pins_the_classifier_that_is_here_for_the_embedder_of_its_index():
+    guardrails = load_guardrails(GUARDRAILS_OF_ASSISTANT, embedder=name_embedding())
+    assert guardrails.faults == ()
+    assert not guardrails.decide_question(QUESTION, embedding=place(1)).decision.passed
+    assert guardrails.decide_question(QUESTION, embedding=place(0)).decision.passed
+
+
+@pytest.mark.parametrize(
+    ("weights", "embedder", "reason"),
+    [
+        pytest.param("0" * 64, None, "the configuration pins 000", id="other weights than are here"),
+        pytest.param(None, "another@0123456789ab/128/text", "fitted on embeddings of all-minilm-l6-v2@", id="an index of another embedder"),
+        pytest.param(None, "", "is to be given none", id="an index that does not say its embedder"),
+    ],
+)
+def test_a_chain_whose_classifier_cannot_be_loaded_is_not_loaded(tmp_path, weights, embedder, reason):
+    write_chain(tmp_path, weights=weights, embedder=embedder)
+    with pytest.raises(CandidateError, match=f"guardrails of .* cannot be loaded: prompt_injection: .*{reason}.*; build the chain again"):
+        load_chain(load_settings("dev", home=tmp_path, variables={}), CASE, tmp_path)
+
+
+def test_a_chain_whose_weights_are_gone_is_not_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(prompt_injection, "read_weights", lambda: read_weights(tmp_path / "gone.json"))
+    write_chain(tmp_path)
+    with pytest.raises(CandidateError, match="gone.json cannot be read"):
+        load_chain(load_settings("dev", home=tmp_path, variables={}), CASE, tmp_path)
+
+
+def write_chain(folder, *, weights=None, embedder=None):
+    """A chain's file with the guardrails of the assistant."""
+    question = GUARDRAILS_OF_ASSISTANT["question"]
+    pinned = {**question["prompt_injection"], "weights_sha256": weights or question["prompt_injection"]["weights_sha256"]}
+    guardrails = {**GUARDRAILS_OF_ASSISTANT, "question": {**question, "prompt_injection": pinned}}
+    index = {"embedder": name_embedding() if embedder is None else embedder}
+    pins = Pins(retrieval={}, index=index, confidence={}, quoted=3, prompt=None, model=None, guardrails=guardrails)
+    write_json(folder / CHAIN_FILE, vars(pins))
 
 
 @pytest.fixture

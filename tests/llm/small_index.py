@@ -30,6 +30,7 @@ class SmallIndex:
         names = ["chunk_id", "section_id", "document_id", "title", "heading_path", "text"]
         self.chunks = pl.DataFrame(CHUNKS, schema=names, orient="row")
         self.searched: list[str] = []
+        self.read: list[int] = []
 
     def search_dense(self, vector: np.ndarray, k: int, where: str | None = None) -> pl.DataFrame:
         self.searched.append("dense")
@@ -42,6 +43,10 @@ class SmallIndex:
         return self._best([10.0 * len(asked & set(text.split())) for text in self.chunks["text"]], k, where).filter(pl.col("score") > 0)
 
     def _best(self, scores: list[float], k: int, where: str | None) -> pl.DataFrame:
-        found = self.chunks.with_columns(pl.Series("score", scores))
+        found = self.chunks.with_columns(pl.Series("score", scores)).with_row_index("row_id")
         found = found if where is None else pl.SQLContext(found=found).execute(f"SELECT * FROM found WHERE {where}", eager=True)
-        return found.sort("score", descending=True, maintain_order=True).head(k)
+        return found.sort("score", descending=True, maintain_order=True).head(k).select("chunk_id", "section_id", "row_id", "score")
+
+    def read_chunks(self, row_ids: Sequence[int]) -> Sequence[dict[str, str]]:
+        self.read.extend(row_ids)
+        return [self.chunks.row(row_id, named=True) for row_id in row_ids]

@@ -42,8 +42,8 @@ def test_a_question_that_nothing_was_found_for_is_declined_whatever_the_bar():
 
 def test_a_section_of_which_nothing_can_be_quoted_is_not_cited():
     class Blank(TinyRetriever):
-        def retrieve(self, question, *, k):
-            return [replace(section, text=" ") for section in super().retrieve(question, k=k)]
+        def rank(self, question, *, k, embedding=None):
+            return [replace(section, text=" ") for section in super().rank(question, k=k)]
 
     assert replace(CHAIN, retriever=Blank()).reply("sort list").answer == DOES_NOT_KNOW
 
@@ -68,8 +68,8 @@ def test_a_question_that_a_guardrail_blocks_is_not_searched_for():
 
 def test_a_poisoned_section_is_found_and_never_quoted():
     class Poisoned(TinyRetriever):
-        def retrieve(self, question, *, k):
-            first, *others = super().retrieve(question, k=k)
+        def rank(self, question, *, k, embedding=None):
+            first, *others = super().rank(question, k=k)
             return [replace(first, text=hide(HIDDEN[1], first.text)), *others]
 
     clean, poisoned = (replace(CHAIN, retriever=found).reply("the list of a file object key") for found in (TinyRetriever(), Poisoned()))

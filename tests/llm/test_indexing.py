@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
+from lancedb.query import MatchQuery
 from polars.testing import assert_frame_equal
 
 from headrace.errors import ModelError
@@ -51,7 +52,15 @@ def run_index(settings, day, *, revision=1):
 def search(settings, name=None):
     """What both searches find, all of it."""
     index = index_versions.open_index(settings, CASE, name)
-    return index.search_dense(embed([QUESTION])[0], 50), index.search_text(QUESTION, 50)
+    return read(index, index.search_dense(embed([QUESTION])[0], 50)), read(index, index.search_text(QUESTION, 50))
+
+
+def read(index, hits):
+    """Hits with what they say; where a version holds them is its own affair."""
+    columns = dict.fromkeys(["chunk_id", "title", "heading_path", "text"], pl.String())
+    chunks = pl.DataFrame(index.read_chunks(hits["row_id"].to_list()), schema=columns)
+    assert chunks["chunk_id"].to_list() == hits["chunk_id"].to_list()
+    return hits.drop("row_id").with_columns(chunks.drop("chunk_id"))
 
 
 def found(settings, name=None):
@@ -174,8 +183,8 @@ def test_a_filter_leaves_chunks_out_before_the_search_whatever_their_names_hold(
     run_index(settings, 1)
     index = index_versions.open_index(settings, CASE)
     where = build_condition("document_id", ["it's.md"])
-    assert index.search_dense(embed([QUESTION])[0], 1, where)["text"].to_list() == ["a list"]
-    assert index.search_text(QUESTION, 1, where)["text"].to_list() == ["a list"]
+    assert read(index, index.search_dense(embed([QUESTION])[0], 1, where))["text"].to_list() == ["a list"]
+    assert read(index, index.search_text(QUESTION, 1, where))["text"].to_list() == ["a list"]
     assert index.search_text(QUESTION, 1, build_condition("document_id", [])).is_empty()
 
 
@@ -184,7 +193,7 @@ def test_nothing_in_a_question_is_syntax(settings, question):
     deliver(settings, 1, {"a.md": "a list"})
     run_index(settings, 1)
     rows = index_versions.open_index(settings, CASE).search_text(question, 5)
-    assert rows.schema == pl.Schema(vector_index.FOUND_SCHEMA)
+    assert rows.schema == pl.Schema(vector_index.HIT_SCHEMA)
     assert rows.height == ("list" in question)
 
 
@@ -192,7 +201,7 @@ def test_scores_are_cosines_and_the_best_comes_first(settings):
     deliver(settings, 1, {"a.md": "a list\n\nsomething else", "b.md": "what is a list"})
     run_index(settings, 1)
     index = index_versions.open_index(settings, CASE)
-    rows = index.search_dense(embed([QUESTION])[0], 3)
+    rows = read(index, index.search_dense(embed([QUESTION])[0], 3))
     expected = embed([QUESTION]) @ embed(rows["text"].to_list()).T
     assert rows["score"].to_list() == pytest.approx(expected[0].tolist(), abs=1e-5)
     assert rows["score"].is_sorted(descending=True)
@@ -283,3 +292,22 @@ def test_of_two_processes_one_works_on_an_index_and_the_other_waits(settings):
         process.join()
     assert [process.exitcode for process in both] == [0, 0]
     assert_same(search(settings), expected)
+
+
+def test_scores_are_to_the_bit_those_of_a_search_that_reads_all_texts_with_them(settings):
+    deliver(settings, 1, {f"{name}.md": f"a list of {name}\n\nwhat is {name}\n\n{'list ' * place}" for place, name in enumerate("bcdefgh", 1)})
+    run_index(settings, 1)
+    index = index_versions.open_index(settings, CASE)
+    vector = embed([QUESTION])[0]
+    # Every column of every chunk with the scores, as lancedb has it.
+    shown = ["chunk_id", "section_id", "title", "heading_path", "text"]
+    dense = index._table.search(vector, vector_column_name="embedding").distance_type("dot").limit(99).select([*shown, "_distance"]).to_arrow()
+    text = index._table.search(MatchQuery(QUESTION, "searched"), query_type="fts").limit(99).select([*shown, "_score"]).to_arrow()
+    expected = [
+        pl.DataFrame(dense.to_pydict()).with_columns((1.0 - pl.col("_distance").cast(pl.Float64)).alias("score")),
+        pl.DataFrame(text.to_pydict()).with_columns(pl.col("_score").cast(pl.Float64).alias("score")),
+    ]
+    for hits, whole in zip((index.search_dense(vector, 50), index.search_text(QUESTION, 50)), expected, strict=True):
+        ordered = whole.sort("score", "chunk_id", descending=[True, False]).select("chunk_id", "section_id", "score", "title", "heading_path", "text")
+        assert hits.height == whole.height
+        assert_frame_equal(read(index, hits), ordered, check_exact=True)

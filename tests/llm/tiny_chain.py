@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+
 from headrace.llm.chain import Chain
 from headrace.llm.confidence import Confidence
 from headrace.llm.guardrails.loading import load_guardrails
@@ -35,7 +37,15 @@ SECTIONS = (
 class TinyRetriever:
     """Ranks sections by the share of the question's words that they hold."""
 
-    def retrieve(self, question: str, *, k: int) -> Sequence[TinySection]:
+    def embed(self, question: str) -> np.ndarray:
+        """One embedding for all questions."""
+        return np.full(384, 384**-0.5, dtype=np.float32)
+
+    def read(self, ranked: Sequence[TinySection]) -> Sequence[TinySection]:
+        """The sections themselves."""
+        return ranked
+
+    def rank(self, question: str, *, k: int, embedding: np.ndarray | None = None) -> Sequence[TinySection]:
         """At most `k` sections, best first; those that share no word are left out."""
         words = set(question.lower().strip("?").split())
         shares = [(len(words & set(section.text.lower().replace(".", "").split())) / max(1, len(words)), section) for section in SECTIONS]

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from headrace.features.online import publish
@@ -53,10 +54,10 @@ ASSISTANT: UseCase = replace(
 class HostileRetriever(TinyRetriever):
     """The three sections, and one that is found by its word `script` and holds markup."""
 
-    def retrieve(self, question: str, *, k: int) -> Sequence[TinySection]:
+    def rank(self, question: str, *, k: int, embedding: np.ndarray | None = None) -> Sequence[TinySection]:
         if "script" in question.lower():
             return [TinySection(section_id="evil#1", title=MARKUP, heading_path=f"Evil > {MARKUP}", text=MARKUP, score=1.0)]
-        return super().retrieve(question, k=k)
+        return super().rank(question, k=k)
 
 
 PINS = {"index": "12", "prompt": "3"}

@@ -3,11 +3,15 @@
 from headrace.llm.chain_spec import ChainSpec
 from headrace.llm.personal_data import KINDS
 
+# The classifier of prompt injection, by the hash of its weights: a chain is not built with others, and does not answer with them.
+CLASSIFIER = "3cd77b9e3e9bf1274e15edb95d57c2388da824d0ac02a5f041c3cbbc824c914f"
+
 # What looks at questions, passages and answers; a chain pins it, and each of them blocks when it cannot judge.
 GUARDRAILS = {
     "question": {
         "personal_data": {"kinds": KINDS, "max_characters": 2_000},
-        "prompt_injection": {"place": "question", "max_score": None, "weights_sha256": None, "max_characters": 2_000},
+        # At this threshold the classifier stops no question of the FAQ, and attacks that no rule knows; see docs/llm.md.
+        "prompt_injection": {"place": "question", "max_score": 0.7, "weights_sha256": CLASSIFIER, "max_characters": 2_000},
     },
     "passages": {"prompt_injection": {"place": "document", "max_score": None, "weights_sha256": None, "max_characters": 50_000}},
     "answer": {

@@ -6,6 +6,7 @@ measured by `make bench-guardrails`.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from headrace.llm.guardrails.disguises import list_views
 
@@ -82,7 +83,43 @@ _RULES = (
             r"|\b(?:du bist (?:jetzt|nun|ab sofort)|ab jetzt bist du|tu es (?:maintenant|d[eé]sormais)|ahora eres|a partir de ahora|ora sei"
             r"|adesso sei|d['’]ora in poi)\b"
         ),
-        (),
+        (
+            # What is to be dropped or shown, each as it begins or ends in several languages.
+            "anweisung",
+            "befehle",
+            "regeln",
+            "vorgaben",
+            "richtlinien",
+            "instruktionen",
+            "instructions",
+            "consignes",
+            "règles",
+            "regles",
+            "directives",
+            "instrucciones",
+            "reglas",
+            "indicaciones",
+            "órdenes",
+            "ordenes",
+            "istruzioni",
+            "regole",
+            "direttive",
+            "indicazioni",
+            "prompt",
+            "invite",
+            # Without limits; and who the model is to be.
+            "ohne ",
+            "sans ",
+            "sin ",
+            "senza ",
+            "du bist",
+            "bist du",
+            "tu es",
+            "ahora",
+            "ora sei",
+            "adesso sei",
+            "ora in poi",
+        ),
     ),
     _Rule(
         "has_no_limits",
@@ -226,8 +263,14 @@ _RULES = (
             "gpt",
             "model",
             "user",
-            "this ",
-            "repl",
+            "this document",
+            "this page",
+            "this text",
+            "this file",
+            "this section",
+            "this content",
+            "reply",
+            "replies",
             "answer",
             "respon",
             "summar",
@@ -256,6 +299,8 @@ def find_in_question(text: str) -> str | None:
     return _find(text, [rule for rule in _RULES if rule.is_for_questions])
 
 
+# A section comes up for many questions, and is looked at once: 5 CPU-ms of 2,000 characters.
+@lru_cache(maxsize=4096)
 def find_in_document(text: str) -> str | None:
     """The first rule that a piece of a document gives itself away by, in any of its disguises; None: none does."""
     return _find(text, [rule for rule in _RULES if rule.is_for_documents])
