@@ -41,6 +41,8 @@ REVISED = ("featurize", "llm_index", "score")
 # It stands for no slice of data, so it is told no instant.
 TIMELESS = ("verify_environment",)
 
+OF_ASSISTANTS = ("llm_index", "llm_evaluate")
+
 # Seconds of import each, needed once a tick runs; loading them while the Prefect server boots hides them.
 _HEAVY = ("mlflow", "lightgbm", "sklearn.linear_model", "great_expectations", "evidently", "optuna")
 
@@ -51,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log: Path | None = None
     try:
         settings = load_settings()
-        use_cases.load_in(settings, options.use_case)
+        case = use_cases.load_in(settings, options.use_case)
+        if options.verb in OF_ASSISTANTS:
+            # Says so where it is none, before any server starts.
+            _ = case.chain_spec
         servers.check_up(settings)
         process.prepare(settings)
         log = process.start_logging(settings, name=options.verb)
@@ -59,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return RECORDS[options.verb](settings, options)
         process.end_orphaned_servers(settings)
         _show_progress()
+        _leave_out_tracebacks()
         return _run_flow(settings, options)
     except HeadraceError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
@@ -224,6 +230,16 @@ def _show_progress() -> None:
     progress = logging.getLogger("headrace.progress")
     progress.addHandler(handler)
     progress.setLevel(logging.INFO)
+
+
+def _leave_out_tracebacks() -> None:
+    """Prefect prints every exception with its way through the engine; a person's mistake is told once, by `main`."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(_is_no_mistake)
+
+
+def _is_no_mistake(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HeadraceError))
 
 
 def _say(line: str) -> None:

@@ -313,7 +313,7 @@ class UseCase:
             UseCaseError: Its candidates are models.
         """
         if not isinstance(self.training, ChainSpec):
-            raise UseCaseError(f"use case {self.name} declares models; chains are built where training=ChainSpec(...) and kind='assistant'")
+            raise UseCaseError(f"{self.name} is no assistant: its training is no ChainSpec. Set USE_CASE to one, for example docs_assistant")
         return self.training
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from headrace import use_case as use_cases
 from headrace.errors import DeployError
 from headrace.settings import Settings
 from operations.releases import Release
@@ -22,11 +23,15 @@ _VARIABLE = re.compile(r"{{\s*\$(\w+)\s*}}")
 
 
 def render_manifest(settings: Settings, release: Release, use_case: str) -> list[dict[str, Any]]:
-    """The deployments of one use case, as the release's `prefect.yaml` declares them.
+    """The deployments of one use case, as the release's `prefect.yaml` declares them; stages that the use case does not run have none.
 
     Raises:
         DeployError: The file is not what it should be, a variable in it is unknown or empty, or a schedule is of no flow in it.
+        UseCaseError: There is no such use case.
     """
+    from flows.lifecycle import STAGES
+
+    left_out = set(STAGES) - set(use_cases.load(use_case).stages)
     raw = read_manifest(release.folder)
     flows = [find_flow(entry) for entry in raw["deployments"]]
     unknown = sorted(set(settings.schedules) - set(flows))
@@ -41,7 +46,7 @@ def render_manifest(settings: Settings, release: Release, use_case: str) -> list
         "RELEASE": str(release.folder),
         "PYTHON": str(release.python),
     } | {f"CRON_{flow.upper()}": settings.schedules.get(flow) for flow in flows}
-    return [_render_entry(entry, raw["pull"], variables) for entry in raw["deployments"]]
+    return [_render_entry(entry, raw["pull"], variables) for entry in raw["deployments"] if find_flow(entry) not in left_out]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -55,6 +55,8 @@ def _answer(settings: Settings, options: argparse.Namespace) -> str:
         return str(hub.fetch(settings, options.fetch)) if options.fetch else hub.render_entries(settings)
     process.prepare(settings)
     case = use_cases.load_in(settings, options.use_case)
+    # Says so where it is no assistant.
+    _ = case.chain_spec
     if options.verb == "traces":
         return _publish_traces(settings, case)
     from headrace.llm.review_verb import review

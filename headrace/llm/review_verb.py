@@ -39,8 +39,12 @@ def review(
     """Record one decision, or list what waits; what to say about it.
 
     Raises:
-        ReviewError: See `bring_in` and `headrace.llm.reviews.record_review`.
+        ReviewError: A decision is about no feedback; and see `bring_in` and `headrace.llm.reviews.record_review`.
     """
+    if feedback_id is None and (unused := [name for name, value in [("DECISION", decision), ("SECTION", section)] if value]):
+        raise ReviewError(
+            f"{' and '.join(unused)} without FEEDBACK= decides about nothing; make review USE_CASE={case.name} lists what waits, with its ids"
+        )
     now = datetime.now(UTC)
     bring_in(settings, case, now=now)
     if feedback_id is None:

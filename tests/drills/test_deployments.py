@@ -19,7 +19,8 @@ from tests.conventions.repository import repository_files
 from tests.operations.environment import environment, prefect_api, start_run, variables_of, wait_for_state
 from tests.operations.repositories import PERSON, commit_file
 
-FLOWS = sorted(path.stem.replace("_", "-") for path in (ROOT / "flows").glob("[a-z]*.py"))
+# Of flights, which are no assistant.
+FLOWS = sorted(path.stem.replace("_", "-") for path in (ROOT / "flows").glob("[a-z]*.py") if not path.stem.startswith("llm_"))
 ENDED = ("Completed", "Blocked", "Failed", "Crashed")
 
 REFUSED = [

@@ -24,6 +24,8 @@ def run_verb(home, *arguments, **variables):
         pytest.param(["train", "--use-case", "flight_delay"], {"HEADRACE_ENV": "prd"}, 10, "known: dev, prod, staging", id="unknown environment"),
         pytest.param(["train", "--use-case", "flight_delay"], {"HEADRACE_THREDS": "1"}, 10, "HEADRACE_THREADS", id="misspelt override"),
         pytest.param(["train", "--use-case", "flight_delay", "--as-of", "July"], {}, 2, "2013-07-01", id="no instant"),
+        pytest.param(["llm_index", "--use-case", "flight_delay"], {}, 11, "flight_delay is no assistant", id="an index of no documents"),
+        pytest.param(["llm_evaluate", "--use-case", "docs_assistant", "--limit", "-1"], {}, 2, "write 20, or 0 for all", id="no count"),
         pytest.param(
             ["approve", "--use-case", "flight_delay", "--version", "7", "--by", "ada", "--reason", "good"],
             {},
@@ -44,3 +46,11 @@ def test_a_blocked_verb_leaves_with_3_and_says_why(tmp_path):
     finished = run_verb(tmp_path, "promote", "--use-case", "flight_delay", "--as-of", "2013-04-01")
     assert finished.returncode == 3, finished.stdout + finished.stderr
     assert "no version waits as challenger" in finished.stdout
+
+
+@pytest.mark.long
+def test_a_mistake_that_a_flow_finds_is_a_sentence_too(tmp_path):
+    finished = run_verb(tmp_path, "ingest", "--use-case", "docs_assistant", HEADRACE_DOCUMENTS_ROOT=str(tmp_path / "nowhere"))
+    assert finished.returncode == 13, finished.stdout + finished.stderr
+    assert finished.stderr.count("nowhere does not exist; give DOCS= the folder that holds them") == 1
+    assert "Traceback" not in finished.stdout + finished.stderr

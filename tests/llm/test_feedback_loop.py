@@ -17,7 +17,7 @@ from headrace.lake.refinement import refine_feed
 from headrace.lake.runs import build_rows
 from headrace.llm.feedback import refine_feedback
 from headrace.llm.feedback_source import WithFeedback
-from headrace.llm.review_verb import bring_in, render
+from headrace.llm.review_verb import bring_in, render, review
 from headrace.llm.reviews import TABLE, list_waiting, record_review
 from headrace.models.kinds.assistant import DOES_NOT_KNOW
 from headrace.serving.feedback_log import build_row, feedback_folder
@@ -280,3 +280,10 @@ def test_a_damaged_line_is_named_by_its_place_in_the_file(settings: Settings, ca
     assert list(find_requests(settings, case, ["a/0"])) == ["a/0"]
     with pytest.raises(ServingError, match=f"{path.name}: line 2 is not JSON"):
         find_requests(settings, case, ["b/0"])
+
+
+def test_a_decision_about_nothing_is_refused(settings: Settings, case: UseCase) -> None:
+    with pytest.raises(
+        ReviewError, match="^DECISION and SECTION without FEEDBACK= decides about nothing; make review "
+    ):
+        review(settings, case, feedback_id=None, decision="accept", section="none", by="Ada", reason="seen")

@@ -16,14 +16,19 @@ FLOWS = sorted(path.stem for path in (ROOT / "flows").glob("[a-z]*.py"))
 RELEASE = Release(commit="c0ffee", folder=ROOT, python=Path("venv/bin/python"))
 
 
-def render(tmp_path, environment="staging", folder=ROOT, **changes):
+def render(tmp_path, environment="staging", folder=ROOT, use_case="flight_delay", **changes):
     settings = load_settings(environment, home=tmp_path, variables={}).model_copy(update=changes)
     release = Release(commit=RELEASE.commit, folder=folder, python=RELEASE.python)
-    return {find_flow(entry): entry for entry in render_manifest(settings, release, "flight_delay")}
+    return {find_flow(entry): entry for entry in render_manifest(settings, release, use_case)}
 
 
 def test_every_flow_is_deployed_once():
     assert sorted(find_flow(entry) for entry in read_manifest(ROOT)["deployments"]) == FLOWS
+
+
+def test_stages_that_a_use_case_does_not_run_are_not_deployed(tmp_path):
+    assert set(FLOWS) - set(render(tmp_path)) == {"llm_index", "llm_evaluate"}
+    assert set(render(tmp_path, use_case="docs_assistant")) == set(FLOWS)
 
 
 def test_nothing_is_left_open(tmp_path):
