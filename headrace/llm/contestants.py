@@ -94,11 +94,18 @@ def describe_change(champion: Contestant, challenger: Contestant) -> str:
     return ", ".join(found)
 
 
-def load_pinned_prompt(settings: Settings, case: UseCase, contestant: Contestant) -> PromptVersion | None:
-    """The prompt as it was pinned; None where prompt or model are not what was pinned any more, so that nobody else's words are taken for its own."""
-    prompt = load_prompt(settings, case.name, contestant.prompt["name"], version=contestant.prompt["version"])
-    now = asdict(read_identity(settings, contestant.model["alias"]))
-    return prompt if prompt.hash == contestant.prompt["hash"] and now == _identify(contestant.model) else None
+def load_pinned_prompt(settings: Settings, case: UseCase, *, prompt: Mapping[str, Any], model: Mapping[str, Any]) -> PromptVersion | None:
+    """The prompt as it was pinned; None where prompt or model are not what was pinned any more, so that nobody else's words are taken for its own.
+
+    Args:
+        settings: The environment.
+        case: The use case.
+        prompt: Name, version and hash of the prompt, as a chain pins it.
+        model: Alias and identity of the model, as a chain pins it.
+    """
+    found = load_prompt(settings, case.name, prompt["name"], version=prompt["version"])
+    now = asdict(read_identity(settings, model["alias"]))
+    return found if found.hash == prompt["hash"] and now == _identify(model) else None
 
 
 def find_holdout_start(contestants: Sequence[Contestant]) -> datetime:

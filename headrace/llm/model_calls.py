@@ -1,9 +1,9 @@
 """Every call of a language model as a row of `metrics.llm_calls`: who asked, what it took, what it cost; never what was said."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from headrace.lake import runs, tables
 from headrace.lake.tables import Written
@@ -111,6 +111,18 @@ def measure_cost_usd(
     if input_token_count is None or output_token_count is None or input_price is None or output_price is None:
         return None
     return (input_token_count * input_price + output_token_count * output_price) / MILLION
+
+
+def format_call(call: ModelCall) -> dict[str, Any]:
+    """A call as JSON can hold it: instants as ISO text."""
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(call).items()}
+
+
+def parse_call(content: Mapping[str, Any]) -> ModelCall:
+    """The call that JSON holds: the inverse of `format_call`."""
+    fields: dict[str, Any] = {**content}
+    fields |= {name: datetime.fromisoformat(content[name]) for name in ("asked_at", "called_at") if content[name] is not None}
+    return ModelCall(**fields)
 
 
 def append_calls(settings: Settings, calls: Sequence[ModelCall], *, batch_id: str) -> Written | None:

@@ -19,7 +19,7 @@ from headrace.lake import tables
 from headrace.lake.batches import build_batch_id
 from headrace.lake.runs import build_rows
 from headrace.llm.personal_data import mask
-from headrace.models.kinds.assistant import ANSWER, CITED, CONFIDENCE, PINS, QUOTATIONS, RANKED
+from headrace.models.kinds.assistant import ANSWER, CITED, CONFIDENCE, PINS, QUOTATIONS, RANKED, WORDING
 from headrace.registry.client import open_registry
 from headrace.registry.versions import ensure_experiment
 from headrace.serving.request_rows import requests_table
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TABLE = "metrics.traces"
+
+# What is shown of each call of a model; `metrics.llm_calls` has all of it.
+_TOOK = ("alias", "model", "status", "input_token_count", "output_token_count", "time_to_first_token_s", "latency_s", "cost_usd")
 
 # Answers per write: a transaction of MLflow's database takes about a second of processor time.
 BATCH_ROWS = 100
@@ -99,7 +102,7 @@ def _publish(settings: Settings, case: UseCase, request_ids: Sequence[str], *, e
 
 
 def build_spans(answer: Mapping[str, Any]) -> "list[Span]":
-    """The spans of an answer: the whole of it, and in it what retrieval found.
+    """The spans of an answer: the whole of it, in it what retrieval found, and where a model was to word it what that was told and said.
 
     Args:
         answer: Its row of the requests table.
@@ -114,10 +117,20 @@ def build_spans(answer: Mapping[str, Any]) -> "list[Span]":
     made_by = {"request_id": answer["request_id"], "model_version": answer["model_version"], "model_id": answer["model_id"]}
     made_by |= {f"{name}_version": version for name, version in json.loads(answer[PINS]).items()}
     ranked = {"ranked_sections": json.loads(answer[RANKED])}
-    return [
+    spans = [
         _build_span(answer, 0, "answer", kind="CHAIN", inputs={"question": question}, outputs=told, attributes=made_by),
         _build_span(answer, 1, "retrieve", kind="RETRIEVER", inputs={"question": question}, outputs=documents, attributes=ranked),
     ]
+    return [*spans, _build_words(answer, json.loads(answer[WORDING]))] if answer[WORDING] else spans
+
+
+def _build_words(answer: Mapping[str, Any], worded: Mapping[str, Any]) -> "Span":
+    """What a model was told and said; its prompt holds the question, so personal data is masked there too."""
+    messages = [{"role": message["role"], "content": mask(message["content"])[0]} for message in worded["messages"]]
+    outputs = {"role": "assistant", "content": mask(worded["said"])[0]}
+    took = {name: [call[name] for call in worded["calls"]] for name in _TOOK}
+    attributes = {"is_shown": worded["is_shown"], "reason": worded["reason"], **took}
+    return _build_span(answer, 2, "word", kind="CHAT_MODEL", inputs={"messages": messages}, outputs=outputs, attributes=attributes)
 
 
 def _build_span(answer: Mapping[str, Any], place: int, name: str, *, kind: str, inputs: Any, outputs: Any, attributes: Mapping[str, Any]) -> "Span":
@@ -125,8 +138,9 @@ def _build_span(answer: Mapping[str, Any], place: int, name: str, *, kind: str, 
     from mlflow.entities import Span
 
     digest = _digest(answer["request_id"])
-    # A root, and one span in it: the rest of the hash names them.
-    span_ids = [base64.b64encode(digest[16 + 8 * number : 24 + 8 * number]).decode() for number in (0, 1)]
+    # A root and what is in it: the rest of the hash names the first two, a hash of its own each further one.
+    names = [digest[16:24], digest[24:32], _digest(f"{answer['request_id']}/word")[:8]]
+    span_ids = [base64.b64encode(name).decode() for name in names]
     at = int(answer["requested_at"].timestamp() * 1_000_000) * 1_000
     said = {"mlflow.traceRequestId": name_trace(answer["request_id"]), "mlflow.spanType": kind, "mlflow.spanInputs": inputs}
     said |= {"mlflow.spanOutputs": outputs, **attributes}

@@ -5,12 +5,14 @@ stand, the quotations stand in for it: retrieval must be useful where wording is
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from headrace.decisions import Decision, blocked, passed
 from headrace.errors import PromptError
 from headrace.llm.chain import Chain, Section
+from headrace.llm.chat_wire import Message
 from headrace.llm.gateway import Completion, Gateway
 from headrace.llm.model_calls import CallOrigin, ModelCall
 from headrace.llm.prompt_templates import render_prompt
@@ -36,12 +38,16 @@ class Wording:
         verdict: Whether the model's words stand, and why.
         calls: All calls that it took.
         worded_at: Clock reading (UTC) at the end.
+        messages: What the model was told; empty where it was not asked.
+        said: What it said, whether it stands or not.
     """
 
     reply: Reply
     verdict: Decision
     calls: tuple[ModelCall, ...]
     worded_at: datetime
+    messages: tuple[Message, ...] = ()
+    said: str = ""
 
 
 def word_answer(chain: Chain, question: str, *, prompt: PromptVersion, gateway: Gateway, alias: str, origin: CallOrigin) -> Wording:
@@ -77,10 +83,15 @@ def word_answer(chain: Chain, question: str, *, prompt: PromptVersion, gateway: 
         output_schema=rendered.output_schema,
     )
     if obstacle := _find_obstacle(completion, alias):
-        return _end(quoted, blocked(GATE, obstacle), completion.calls)
-    system = "\n".join(message["content"] for message in rendered.messages if message["role"] == "system")
-    reply, verdict = judge_wording(chain, quoted, sections, completion.text.strip(), system_prompt=system)
-    return _end(reply, verdict, completion.calls)
+        reply, verdict = quoted, blocked(GATE, obstacle)
+    else:
+        reply, verdict = _judge(chain, quoted, sections, completion.text.strip(), rendered.messages)
+    return replace(_end(reply, verdict, completion.calls), messages=tuple(rendered.messages), said=completion.text)
+
+
+def _judge(chain: Chain, quoted: Reply, sections: tuple[Section, ...], text: str, messages: Sequence[Message]) -> tuple[Reply, Decision]:
+    system = "\n".join(message["content"] for message in messages if message["role"] == "system")
+    return judge_wording(chain, quoted, sections, text, system_prompt=system)
 
 
 def _find_obstacle(completion: Completion, alias: str) -> str:

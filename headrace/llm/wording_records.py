@@ -112,7 +112,7 @@ def _word_due(settings: Settings, case: UseCase, contestant: Contestant, wanted:
     due = wanted.filter(~pl.col("question_id").is_in(asked)).rows(named=True)
     if not due:
         return ""
-    prompt = load_pinned_prompt(settings, case, contestant)
+    prompt = load_pinned_prompt(settings, case, prompt=contestant.prompt, model=contestant.model)
     if prompt is None:
         alias = contestant.model["alias"]
         return f"version {contestant.version} pins another model or prompt than alias {alias!r} and the registry hold now, so it cannot be asked"

@@ -22,6 +22,7 @@ from headrace.serving.incoming import build_request_id, read_body, read_request_
 from headrace.serving.refusals import Refusal
 from headrace.serving.replies import RepeatedIdError
 from headrace.serving.server import ModelServer
+from headrace.serving.words import Words
 
 # The kind of task that these routes are for.
 ASSISTANT = "assistant"
@@ -39,7 +40,7 @@ class Chat:
 
     def __init__(self, server: ModelServer) -> None:
         """Prepare; nothing is opened before `start`."""
-        self._server, self._desk = server, FeedbackDesk(server)
+        self._server, self._desk, self._words = server, FeedbackDesk(server), Words(server.settings, server.case)
         self.served_since = server.clock()
 
     def start(self) -> None:
@@ -47,7 +48,8 @@ class Chat:
         self._desk.start()
 
     async def stop(self) -> None:
-        """Close it."""
+        """Close it, and end the model that worded answers."""
+        await run_in_threadpool(self._words.stop)
         await run_in_threadpool(self._desk.stop)
 
     def add_routes(self, app: FastAPI) -> None:
@@ -87,13 +89,26 @@ class Chat:
             status, sentence = explain(error)
             raise HTTPException(status, sentence) from error
 
-    async def answer(self, request: Request, question: str, *, conversation_id: str | None) -> ChatReply:
+    @property
+    def words(self) -> str:
+        """Whether answers are worded by a model: `never`, `on_request` or `always`."""
+        return self._server.settings.serving_words
+
+    async def answer(self, request: Request, question: str, *, conversation_id: str | None, is_worded: bool | None) -> ChatReply:
         """Answer one question; with the same `X-Request-ID`, the same answer, recorded once.
 
+        Args:
+            request: The request.
+            question: What is asked.
+            conversation_id: The conversation that it belongs to.
+            is_worded: Whether a model's words are wished for; None: as the server's setting has it.
+
         Raises:
-            HTTPException: 400 for an id of another form, 409 for one that was used for another question.
+            HTTPException: 400 for an id of another form, 409 for one that was used for another question, 422 for words where they are never given.
             HeadraceError: There is no champion, no online features, or no log.
         """
+        if is_worded and self.words == "never":
+            raise HTTPException(422, "this server answers by quotation only; leave words out, or have serving_words set to on_request")
         server, requested_at = self._server, self._server.clock()
         given = read_request_id(request)
         request_id = given or build_request_id(requested_at)
@@ -101,8 +116,10 @@ class Chat:
         columns = server.case.features.request_columns
         row = {name: question if name == _QUESTION else question_id for name in columns}
         rows = pl.DataFrame([row], schema=dict(columns))
+        wants_words = self.words == "always" if is_worded is None else is_worded
+        predict = self._words.ask(request_id=f"{request_id}/0", asked_at=requested_at) if wants_words else None
         try:
-            answered = await server.answer(rows, request_id=request_id, is_new_id=given is None, requested_at=requested_at)
+            answered = await server.answer(rows, request_id=request_id, is_new_id=given is None, requested_at=requested_at, predict=predict)
         except RepeatedIdError as error:
             raise HTTPException(409, str(error)) from error
         return build_chat_reply(answered[0])
@@ -112,9 +129,9 @@ class Chat:
 
         @app.post("/chat", response_model=ChatReply, responses=_list_refusals(400, 403, 409, 413, 415, 422, 503), openapi_extra=schema)
         async def chat(request: Request) -> Response:
-            """Answer one question with quotations. A client that accepts `text/event-stream` gets the answer word by word."""
+            """Answer one question with quotations, or with `words` in a model's. A client that accepts `text/event-stream` gets it word by word."""
             asked = await self.read(request, Question)
-            reply = await self.answer(request, asked.question, conversation_id=asked.conversation_id)
+            reply = await self.answer(request, asked.question, conversation_id=asked.conversation_id, is_worded=asked.words)
             headers = {"X-Request-ID": reply.request_id, "Cache-Control": "no-store"}
             if EVENT_STREAM in request.headers.get("accept", ""):
                 return StreamingResponse(stream_events(reply), media_type=EVENT_STREAM, headers=headers)

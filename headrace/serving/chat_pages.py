@@ -22,7 +22,7 @@ ASSETS = {
     "icon.svg": "image/svg+xml",
 }
 
-_TITLE = "{{ title }}"
+_TITLE, _WORDS = "{{ title }}", "{{ words }}"
 
 
 def add_pages(app: FastAPI, settings: Settings, *, title: str) -> None:
@@ -37,7 +37,7 @@ def add_pages(app: FastAPI, settings: Settings, *, title: str) -> None:
     @app.get("/", include_in_schema=False)
     async def chat(request: Request) -> Response:
         check_host(request, settings)
-        return _show("chat.html", title)
+        return _show("chat.html", title, words=settings.serving_words)
 
     @app.get("/queue", include_in_schema=False)
     async def queue(request: Request) -> Response:
@@ -51,6 +51,6 @@ def add_pages(app: FastAPI, settings: Settings, *, title: str) -> None:
         return Response((PAGES / name).read_bytes(), media_type=ASSETS[name], headers=PAGE_HEADERS)
 
 
-def _show(name: str, title: str) -> Response:
-    page = (PAGES / name).read_text(encoding="utf-8").replace(_TITLE, html.escape(title))
+def _show(name: str, title: str, *, words: str = "") -> Response:
+    page = (PAGES / name).read_text(encoding="utf-8").replace(_WORDS, html.escape(words)).replace(_TITLE, html.escape(title))
     return Response(page, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)

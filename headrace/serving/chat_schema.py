@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
 
-from headrace.models.kinds.assistant import ANSWER, CONFIDENCE, QUOTATIONS
+from headrace.models.kinds.assistant import ANSWER, CONFIDENCE, QUOTATIONS, WORDING
 from headrace.serving.incoming import REQUEST_ID
 from headrace.serving.request_rows import LoggedRow
 
@@ -35,6 +35,9 @@ class Question(_Body):
 
     question: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION_CHARACTERS)]
     conversation_id: Annotated[_Id | None, _Nullable] = Field(default=None, description="Groups questions; each is answered by itself.")
+    words: Annotated[bool | None, WithJsonSchema({"type": "boolean", "nullable": True})] = Field(
+        default=None, description="Whether a model should word the answer; left out, as the server is set."
+    )
 
 
 class Citation(BaseModel):
@@ -47,6 +50,16 @@ class Citation(BaseModel):
     quotation: str = Field(description="Words of the section, to the letter.")
 
 
+class Words(BaseModel):
+    """What became of the wish for a model's words."""
+
+    is_shown: bool = Field(description="Whether the answer is the model's words, which the cited passages hold; else quotations stand in for them.")
+    reason: str = Field(description="Why.")
+    model: str | None = Field(description="Name of the model that was called; null: none was.")
+    input_token_count: int | None = Field(description="Tokens of the prompt, over all calls; null: not known.")
+    output_token_count: int | None = Field(description="Tokens that the model wrote, over all calls; null: not known.")
+
+
 class ChatReply(BaseModel):
     """The answer to one question; `X-Request-ID` says its id, too."""
 
@@ -56,6 +69,7 @@ class ChatReply(BaseModel):
     confidence_fraction: float = Field(description="Probability that the first section found holds the answer, 0 to 1.")
     citations: list[Citation]
     model_version: int = Field(description="Version of the champion in the registry.")
+    words: Words | None = Field(description="Of a model, where they were wished for; else null.")
 
 
 class Feedback(_Body):
@@ -112,7 +126,27 @@ def build_chat_reply(row: LoggedRow) -> ChatReply:
         confidence_fraction=row[CONFIDENCE],
         citations=citations,
         model_version=row["model_version"],
+        words=_build_words(row[WORDING]),
     )
+
+
+def _build_words(wording: str | None) -> Words | None:
+    if wording is None:
+        return None
+    content: dict[str, Any] = json.loads(wording)
+    calls = content["calls"]
+    return Words(
+        is_shown=content["is_shown"],
+        reason=content["reason"],
+        model=calls[-1]["model"] if calls else None,
+        input_token_count=_add([call["input_token_count"] for call in calls]),
+        output_token_count=_add([call["output_token_count"] for call in calls]),
+    )
+
+
+def _add(counts: list[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if counts and len(known) == len(counts) else None
 
 
 def split_words(text: str) -> list[str]:

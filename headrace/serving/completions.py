@@ -1,7 +1,7 @@
 """OpenAI's door to the same assistant: `POST /v1/chat/completions` and `GET /v1/models`.
 
 The last message of the user is the question; earlier ones are not read, since every question is answered by itself. Numbers of tokens are
-counts of words and signs, an estimate: an answer by quotation has no tokenizer.
+those of the model that was called; of a quotation, which has no tokenizer, counts of words and signs.
 """
 
 import json
@@ -15,6 +15,9 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from headrace.serving.chat_schema import MAX_QUESTION_CHARACTERS, ChatReply, split_words
+
+# Behind the assistant's name, it asks for a model's words: a name is what every client lets one choose.
+IN_WORDS = "-in-words"
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -78,7 +81,12 @@ class Answers(Protocol):
         """A request's body."""
         ...
 
-    async def answer(self, request: Request, question: str, *, conversation_id: str | None) -> ChatReply:
+    @property
+    def words(self) -> str:
+        """Whether answers are worded by a model: `never`, `on_request` or `always`."""
+        ...
+
+    async def answer(self, request: Request, question: str, *, conversation_id: str | None, is_worded: bool | None) -> ChatReply:
         """Answer one question."""
         ...
 
@@ -88,10 +96,11 @@ def add_routes(app: FastAPI, assistant: Answers) -> None:
 
     @app.get("/v1/models")
     async def models(request: Request) -> Response:
-        """The one model that there is: the assistant."""
+        """The assistant, and where its answers may be worded by a model, the same by another name."""
         assistant.check_host(request)
         created = int(assistant.served_since.timestamp())
-        return JSONResponse({"object": "list", "data": [{"id": assistant.model, "object": "model", "created": created, "owned_by": "headrace"}]})
+        data = [{"id": name, "object": "model", "created": created, "owned_by": "headrace"} for name in list_models(assistant)]
+        return JSONResponse({"object": "list", "data": data})
 
     schema = {"required": True, "content": {"application/json": {"schema": {"type": "object", "required": ["model", "messages"]}}}}
 
@@ -99,18 +108,24 @@ def add_routes(app: FastAPI, assistant: Answers) -> None:
     async def complete(request: Request) -> Response:
         """Answer the last message of the user, in OpenAI's shape, with `citations` beside it."""
         asked = await assistant.read(request, Completion)
-        if asked.model != assistant.model:
-            raise HTTPException(404, f"there is no model {asked.model[:100]!r} here; the one that there is: {assistant.model}")
+        known = list_models(assistant)
+        if asked.model not in known:
+            raise HTTPException(404, f"there is no model {asked.model[:100]!r} here; there is {', '.join(known)}")
         question = find_question(asked.messages)
-        reply = await assistant.answer(request, question, conversation_id=None)
+        reply = await assistant.answer(request, question, conversation_id=None, is_worded=known[asked.model])
         usage = _count(asked.messages, reply)
         headers = {"X-Request-ID": reply.request_id, "Cache-Control": "no-store"}
-        common = {"id": reply.request_id, "created": int(assistant.now().timestamp()), "model": assistant.model}
+        common = {"id": reply.request_id, "created": int(assistant.now().timestamp()), "model": asked.model}
         common |= {"system_fingerprint": f"version-{reply.model_version}"}
         if asked.stream:
             is_counted = asked.stream_options is not None and asked.stream_options.include_usage
             return StreamingResponse(_stream(reply, common, usage if is_counted else None), media_type="text/event-stream", headers=headers)
         return JSONResponse(_complete(reply, common, usage), headers=headers)
+
+
+def list_models(assistant: Answers) -> dict[str, bool | None]:
+    """Names by which an assistant is asked -> whether a model's words are wished for by it; None: as the server is set."""
+    return {assistant.model: None} | ({} if assistant.words == "never" else {f"{assistant.model}{IN_WORDS}": True})
 
 
 def find_question(messages: Sequence[_Message]) -> str:
@@ -139,6 +154,8 @@ def count_tokens(text: str) -> int:
 def _count(messages: Sequence[_Message], reply: ChatReply) -> dict[str, int]:
     texts = [text for message in messages for text in _list_texts(message)]
     asked, said = sum(map(count_tokens, texts)), count_tokens(reply.answer)
+    if reply.words is not None and reply.words.input_token_count is not None and reply.words.output_token_count is not None:
+        asked, said = reply.words.input_token_count, reply.words.output_token_count
     return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
 
 
@@ -153,6 +170,7 @@ def _extend(reply: ChatReply) -> dict[str, Any]:
         "is_answered": reply.is_answered,
         "confidence_fraction": reply.confidence_fraction,
         "request_id": reply.request_id,
+        "words": None if reply.words is None else reply.words.model_dump(),
     }
 
 

@@ -8,6 +8,7 @@ The server drains as it runs and when it ends, and `monitor` does; after a `kill
 """
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -21,8 +22,10 @@ from headrace import use_case as use_cases
 from headrace.errors import HeadraceError, ServingError
 from headrace.lake import tables
 from headrace.lake.batches import build_batch_id
+from headrace.llm.model_calls import ModelCall, append_calls, parse_call
 from headrace.locking import hold
 from headrace.models.kinds import load_kind
+from headrace.models.kinds.assistant import WORDING
 from headrace.models.kinds.kind import Kind
 from headrace.serving.inference_log import claim, list_segments, log_folder, read_segment
 from headrace.serving.request_rows import build_frame, requests_table
@@ -95,6 +98,9 @@ def _commit(settings: Settings, table: str, kind: Kind, path: Path, batch_id: st
     except ServingError as error:
         raise ServingError(f"{path}: {error}") from error
     fresh = _drop_repeats(settings, table, rows)
+    if WORDING in fresh.columns:
+        # Before the answers: where an answer is, its cost is there too, and until it is, the same calls are found again.
+        append_calls(settings, list_calls(fresh[WORDING]), batch_id=batch_id)
     if not fresh.is_empty():
         tables.append(settings, table, fresh, batch_id=batch_id)
     drained = Drained(rows=fresh.height, repeated_rows=rows.height - fresh.height, torn_count=segment.torn_count)
@@ -102,6 +108,11 @@ def _commit(settings: Settings, table: str, kind: Kind, path: Path, batch_id: st
         # Nobody was answered with a torn line; a repeated row was answered before.
         logger.warning("drained %s torn_lines=%d repeated_rows=%d", path.name, drained.torn_count, drained.repeated_rows)
     return drained
+
+
+def list_calls(wordings: pl.Series) -> list[ModelCall]:
+    """The calls of language models that answers took, in the order of the answers."""
+    return [parse_call(call) for wording in wordings.drop_nulls() for call in json.loads(wording)["calls"]]
 
 
 def _drop_repeats(settings: Settings, table: str, rows: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 from deltalake.exceptions import DeltaError
 from fastapi.concurrency import run_in_threadpool
@@ -31,6 +32,9 @@ from headrace.use_case import UseCase
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+
+# A champion and the features of rows -> its predictions.
+Predict = Callable[[Champion, pl.DataFrame], np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +116,9 @@ class ModelServer:
             cpu_seconds=time.process_time(),
         )
 
-    async def answer(self, rows: pl.DataFrame, *, request_id: str, is_new_id: bool, requested_at: datetime) -> replies.Rows:
+    async def answer(
+        self, rows: pl.DataFrame, *, request_id: str, is_new_id: bool, requested_at: datetime, predict: Predict | None = None
+    ) -> replies.Rows:
         """Score rows, once per request id.
 
         Args:
@@ -120,6 +126,7 @@ class ModelServer:
             request_id: The caller's id, or a new one.
             is_new_id: Whether the id was made for this request, so that nobody can have used it.
             requested_at: When the request arrived (UTC).
+            predict: How the champion is asked; left out, as every candidate is.
 
         Returns:
             Rows of `inference.<use_case>_requests`, logged and synced, in the order of `rows`.
@@ -136,7 +143,7 @@ class ModelServer:
             earlier = None if is_new_id else await run_in_threadpool(self._read_reply, request_id, requests)
             if earlier is not None:
                 return earlier
-            reply = await run_in_threadpool(self._score, rows, asked, request_id, requested_at, began)
+            reply = await run_in_threadpool(self._score, rows, asked, request_id, requested_at, began, predict or _predict)
             if self._log is None:
                 raise ServingError("the server was not started")
             await asyncio.wrap_future(self._log.append(reply))
@@ -150,11 +157,13 @@ class ModelServer:
         except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
             raise ServingError("the lake cannot tell whether this request id was used before; send the request without an id, or later") from error
 
-    def _score(self, rows: pl.DataFrame, asked: pl.Series, request_id: str, requested_at: datetime, began: float) -> list[LoggedRow]:
+    def _score(
+        self, rows: pl.DataFrame, asked: pl.Series, request_id: str, requested_at: datetime, began: float, predict: Predict
+    ) -> list[LoggedRow]:
         champion = self._require_champion()
         features = build_request_features(self.case.features, self._store, rows)
         names, scorer, kind = self.case.features.names, champion.scorer, champion.scorer.kind
-        predicted = kind.to_columns(scorer.predict(features), scorer.outcomes)
+        predicted = kind.to_columns(predict(champion, features), scorer.outcomes)
         # The sync of the log comes after, and cannot be in what it syncs.
         latency_ms = (time.perf_counter() - began) * 1_000
         answered = features.select(
@@ -211,3 +220,7 @@ class ModelServer:
     def _threads(self) -> list[tuple[str, bool]]:
         is_logging = self._log is not None and self._log.is_alive
         return [("watches the registry", self.watcher.is_alive), ("drains the log", self._drainer.is_alive()), ("writes the log", is_logging)]
+
+
+def _predict(champion: Champion, features: pl.DataFrame) -> np.ndarray:
+    return champion.scorer.predict(features)

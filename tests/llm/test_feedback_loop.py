@@ -62,6 +62,7 @@ def answered(request_id: str, question: str = "how do i sort a list in place?") 
         "model_version": 7, "model_id": "seven", "answer": reply.answer, "cited_sections": json.dumps(reply.cited),
         "ranked_sections": json.dumps(reply.ranked), "confidence_fraction": reply.confidence, "quotations": json.dumps(quoted),
         "pinned_versions": json.dumps(dict(reply.pins)), "first_score": reply.score, "guardrail_hits": json.dumps(reply.hits), "latency_ms": 40.0,
+        "wording": None,
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Traces of answers in a real MLflow: each once, with everything that led to the answer."""
 
 import json
+from dataclasses import asdict, replace
 
 import pytest
 from mlflow import MlflowClient
@@ -8,11 +9,14 @@ from mlflow.entities import Trace
 
 from headrace.lake import tables
 from headrace.llm import traces
+from headrace.llm.model_calls import format_call
 from headrace.llm.traces import BATCH_ROWS, TABLE, experiment_name, name_trace, publish_traces
 from headrace.models.kinds import load_kind
+from headrace.models.kinds.assistant import Worded
 from headrace.serving.request_rows import build_frame, requests_table
 from headrace.settings import Settings
 from tests.llm.test_feedback_loop import NOW, answered
+from tests.llm.test_model_calls import CALL
 from tests.registry.fixtures import empty_registry, settings
 from tests.serving.tiny_assistant import ASSISTANT
 
@@ -44,6 +48,23 @@ def test_a_trace_has_question_sections_answer_and_versions_and_no_personal_data(
     assert [answer.attributes[name] for name in ("request_id", "model_version", "index_version", "prompt_version")] == ["a/0", 7, "12", "3"]
     assert retrieve.outputs[0]["metadata"] == {"doc_uri": "lists#sort", "heading_path": "Lists > Sorting"}
     assert retrieve.attributes["ranked_sections"] == json.loads(row["ranked_sections"])
+
+
+def test_a_trace_of_an_answer_in_words_shows_the_prompt_the_model_and_what_it_took(settings: Settings) -> None:
+    call = format_call(replace(CALL, alias="chat", model="small", input_token_count=100, output_token_count=20))
+    messages = ({"role": "user", "content": "how do i sort a list? ada.lovelace@headrace.io"},)
+    worded = Worded(
+        is_shown=True, reason="the cited passages hold what it says", messages=messages, said="It sorts the list in place. [1]", calls=(call,)
+    )
+    row = {**answered("w"), "wording": json.dumps(asdict(worded))}
+    tables.append(settings, requests_table(ASSISTANT.name), build_frame([[row]], load_kind("assistant")), batch_id=f"drain/{ASSISTANT.name}/w/1")
+    assert publish_traces(settings, ASSISTANT, now=NOW) == 1
+    (trace,) = read_traces(settings)
+    answer, retrieve, word = trace.data.spans
+    assert (word.name, word.parent_id, len({answer.span_id, retrieve.span_id, word.span_id})) == ("word", answer.span_id, 3)
+    assert word.inputs == {"messages": [{"role": "user", "content": "how do i sort a list? [email address removed]"}]}
+    assert word.outputs == {"role": "assistant", "content": "It sorts the list in place. [1]"}
+    assert [word.attributes[name] for name in ("model", "input_token_count", "output_token_count", "is_shown")] == [["small"], [100], [20], True]
 
 
 def test_each_answer_is_published_once_whatever_came_in_between(settings: Settings) -> None:

@@ -93,6 +93,7 @@ def test_what_the_documents_do_not_say_is_said_so_and_cites_nothing(world: World
         "confidence_fraction": 0.0,
         "citations": [],
         "model_version": 1,
+        "words": None,
     }
 
 
@@ -192,7 +193,7 @@ def test_openais_clients_get_an_answer_in_their_shape_with_citations_beside_it(w
     assert completion["usage"]["prompt_tokens"] == 3 + 9
     assert completion["usage"]["total_tokens"] == completion["usage"]["prompt_tokens"] + completion["usage"]["completion_tokens"]
     assert completion["citations"] == plain.json()["citations"]
-    assert [model["id"] for model in models.json()["data"]] == ["docs_assistant"]
+    assert [model["id"] for model in models.json()["data"]] == ["docs_assistant", "docs_assistant-in-words"]
     assert f"{completion['id']}/0" in stored(world)["request_id"].to_list()
 
 

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -25,7 +25,7 @@ Outcome = Literal["answered", "declined", "blocked"]
 
 ANSWER, CITED, RANKED, CONFIDENCE = "answer", "cited_sections", "ranked_sections", "confidence_fraction"
 QUOTATIONS, PINS = "quotations", "pinned_versions"
-SCORE, HITS = "first_score", "guardrail_hits"
+SCORE, HITS, WORDING = "first_score", "guardrail_hits", "wording"
 
 # Depths at which a ranking is judged: what a person reads, and what a reranker would be given.
 SHORT, DEEP = 10, 50
@@ -66,6 +66,25 @@ class Quoted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Worded:
+    """What became of the wish that a model should word an answer.
+
+    Attributes:
+        is_shown: Whether the answer is the model's words; else quotations stand in for them.
+        reason: Why.
+        messages: What the model was told: `role` and `content` of each; empty where it was not asked.
+        said: What it said, shown or not; empty where it said nothing.
+        calls: Its calls, as rows of `metrics.llm_calls` with instants as ISO text.
+    """
+
+    is_shown: bool
+    reason: str
+    messages: tuple[Mapping[str, str], ...] = ()
+    said: str = ""
+    calls: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reply:
     """What was made of a question.
 
@@ -78,6 +97,7 @@ class Reply:
         pins: What it was made with (`index`, `prompt`, `model`) -> its version.
         score: How well retrieval says that the first of them fits; None where nothing was found.
         hits: Guardrails that blocked the question, a passage or the answer, as `stage/guardrail`; of a passage, the answer may go on.
+        worded: What became of the wish for a model's words; None: nobody wished for them.
     """
 
     answer: str
@@ -88,6 +108,7 @@ class Reply:
     pins: Mapping[str, str] = field(default_factory=dict)
     score: float | None = None
     hits: tuple[str, ...] = ()
+    worded: Worded | None = None
 
     @property
     def is_answered(self) -> bool:
@@ -123,11 +144,14 @@ def parse_reply(text: str) -> Reply:
         pins=content["pins"],
         score=content["score"],
         hits=tuple(content["hits"]),
+        worded=_parse_worded(content["worded"]),
     )
 
 
-def read_columns(answer: str, cited: str, ranked: str, confidence: float, quotations: str, pins: str, score: float | None, hits: str | None) -> Reply:
-    """The reply that a row's columns hold, in their order; rows of before hits were written have none."""
+def read_columns(
+    answer: str, cited: str, ranked: str, confidence: float, quotations: str, pins: str, score: float | None, hits: str | None, worded: str | None
+) -> Reply:
+    """The reply that a row's columns hold, in their order; what was not written yet in earlier rows, they do not have."""
     quoted = tuple(Quoted(**content) for content in json.loads(quotations))
     cited_sections, ranked_sections = tuple(json.loads(cited)), tuple(json.loads(ranked))
     return Reply(
@@ -139,7 +163,15 @@ def read_columns(answer: str, cited: str, ranked: str, confidence: float, quotat
         pins=json.loads(pins),
         score=score,
         hits=tuple(json.loads(hits or "[]")),
+        worded=_parse_worded(json.loads(worded)) if worded else None,
     )
+
+
+def _parse_worded(content: Mapping[str, Any] | None) -> Worded | None:
+    if content is None:
+        return None
+    messages, calls = tuple(content["messages"]), tuple(content["calls"])
+    return Worded(is_shown=content["is_shown"], reason=content["reason"], messages=messages, said=content["said"], calls=calls)
 
 
 class Assistant:
@@ -170,6 +202,10 @@ class Assistant:
         PINS: Column(type="string", description="Versions of index, prompt and model that it was made with, as JSON."),
         SCORE: Column(type="float64", unit="fused score", description="How well retrieval says that the first section fits; null: none was found."),
         HITS: Column(type="string", description="Guardrails that blocked the question, a passage or the answer (stage/guardrail), as JSON."),
+        WORDING: Column(
+            type="string",
+            description="Whether a model worded the answer, and why; what it was told, said and took, as JSON; null: nobody asked for it.",
+        ),
     }
 
     def find_label_fault(self, labels: pl.Series) -> str | None:
@@ -227,6 +263,7 @@ class Assistant:
             pl.Series(PINS, [json.dumps(reply.pins, sort_keys=True) for reply in replies], dtype=pl.String),
             pl.Series(SCORE, [reply.score for reply in replies], dtype=pl.Float64),
             pl.Series(HITS, [json.dumps(reply.hits) for reply in replies], dtype=pl.String),
+            pl.Series(WORDING, [_format_worded(reply.worded) for reply in replies], dtype=pl.String),
         ]
 
     def from_columns(self, rows: pl.DataFrame, *, prefix: str = "") -> tuple[np.ndarray, Outcomes]:
@@ -251,6 +288,10 @@ class Assistant:
 
 def _format_quotations(reply: Reply) -> str:
     return json.dumps([asdict(quoted) for quoted in reply.quotations], ensure_ascii=False)
+
+
+def _format_worded(worded: Worded | None) -> str | None:
+    return None if worded is None else json.dumps(asdict(worded), ensure_ascii=False)
 
 
 def _is_reply(text: object) -> bool:

@@ -50,11 +50,18 @@ function makeCitations(citations) {
   );
 }
 
+// Whose words an answer is in; a model's stand only where the passages below hold them.
+function sayWhoseWords(reply) {
+  if (reply.words === null) return "Quoted, word for word:";
+  if (reply.words.is_shown) return "In the model's words. What they rest on, quoted word for word:";
+  return `Quoted, word for word. The model's words are not shown: ${reply.words.reason}.`;
+}
+
 // An answer that is nothing but its quotations is shown once, as quotations.
 function makeAnswer(reply) {
   const isQuotation = reply.citations.length > 0 && reply.citations.every((citation) => reply.answer.includes(citation.quotation));
   const parts = isQuotation ? [] : [make("p", { class: "said", text: reply.answer })];
-  if (reply.citations.length > 0) parts.push(makeCitations(reply.citations));
+  if (reply.citations.length > 0) parts.push(make("p", { class: "whose", text: sayWhoseWords(reply) }), makeCitations(reply.citations));
   if (reply.is_answered) parts.push(make("p", { class: "quiet", text: sayHowSure(reply.confidence_fraction) }));
   return parts;
 }
