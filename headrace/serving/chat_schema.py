@@ -24,6 +24,7 @@ _Id = Annotated[str, StringConstraints(pattern=rf"^{REQUEST_ID.pattern}$")]
 _Asked = Annotated[str, StringConstraints(pattern=rf"^{ASKED_ID}$")]
 # OpenAPI 3.0, which the bundled page reads, spells "or null" in its own way.
 _Nullable = WithJsonSchema({"type": "string", "nullable": True})
+_NullableCount = WithJsonSchema({"type": "integer", "nullable": True})
 
 
 class _Body(BaseModel):
@@ -55,9 +56,9 @@ class Words(BaseModel):
 
     is_shown: bool = Field(description="Whether the answer is the model's words, which the cited passages hold; else quotations stand in for them.")
     reason: str = Field(description="Why.")
-    model: str | None = Field(description="Name of the model that was called; null: none was.")
-    input_token_count: int | None = Field(description="Tokens of the prompt, over all calls; null: not known.")
-    output_token_count: int | None = Field(description="Tokens that the model wrote, over all calls; null: not known.")
+    model: Annotated[str | None, _Nullable] = Field(description="Name of the model that was called; null: none was.")
+    input_token_count: Annotated[int | None, _NullableCount] = Field(description="Tokens of the prompt, over all calls; null: not known.")
+    output_token_count: Annotated[int | None, _NullableCount] = Field(description="Tokens that the model wrote, over all calls; null: not known.")
 
 
 class ChatReply(BaseModel):
@@ -69,7 +70,9 @@ class ChatReply(BaseModel):
     confidence_fraction: float = Field(description="Probability that the first section found holds the answer, 0 to 1.")
     citations: list[Citation]
     model_version: int = Field(description="Version of the champion in the registry.")
-    words: Words | None = Field(description="Of a model, where they were wished for; else null.")
+    words: Annotated[Words | None, WithJsonSchema(Words.model_json_schema() | {"nullable": True})] = Field(
+        description="Of a model, where they were wished for; else null."
+    )
 
 
 class Feedback(_Body):

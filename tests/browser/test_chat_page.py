@@ -8,6 +8,7 @@ import pytest
 
 from headrace.serving.feedback_log import read_feedback
 from tests.browser.chromium import Browser, browsing, find_chromium
+from tests.llm.chat_server import run_process
 from tests.serving.assistant_server import AssistantServer, running
 from tests.serving.tiny_assistant import ASSISTANT, MARKUP
 
@@ -57,6 +58,29 @@ def test_an_answer_is_shown_with_quotations_sources_and_how_sure_it_is(server: A
     assert browser.run("document.querySelectorAll('.said')[0].textContent") == "I do not know: the documents do not say."
     browser.picture(tmp_path / "chat.png")
     assert browser.complaints == []
+
+
+def test_a_models_words_are_asked_for_by_a_box_and_told_apart_from_quotations(tmp_path: Path, browser: Browser) -> None:
+    text = "It sorts the list in place. [1]"
+    with run_process(text) as (address, model), running(tmp_path / "home", {"kind": "openai", "model": "other", "address": address}) as server:
+        browser.resize(width=1000, height=800)
+        browser.open(server.url)
+        ask(browser, "how do i sort a list in place?")
+        assert browser.run("document.querySelector('.whose').textContent") == "Quoted, word for word:"
+        browser.run("document.querySelector('#words').click(); document.querySelector('#question').focus()")
+        ask(browser, "how do i sort a list in place?", turn=2)
+        assert browser.run("document.querySelector('.said').textContent").strip() == text
+        assert browser.run("document.querySelectorAll('.whose')[1].textContent") == "In the model's words. What they rest on, quoted word for word:"
+        model.kill()
+        ask(browser, "how do i sort a list in place?", turn=3)
+        told = "Quoted, word for word. The model's words are not shown: the model gave no whole answer in time."
+        assert browser.run("document.querySelectorAll('.whose')[2].textContent") == told
+        assert browser.run("document.querySelectorAll('.said').length") == 1
+        browser.picture(tmp_path / "words.png")
+        browser.resize(width=360, height=740)
+        assert browser.run("document.documentElement.scrollWidth") <= 360
+        browser.picture(tmp_path / "words-phone.png")
+        assert browser.complaints == []
 
 
 def test_markup_in_a_document_and_in_a_question_shows_as_text_and_runs_nothing(server: AssistantServer, browser: Browser) -> None:

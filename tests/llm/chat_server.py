@@ -1,6 +1,11 @@
-"""A real HTTP server with the chat schema, which answers as it is told to: with parts, limits, silence, or broken off."""
+"""A real HTTP server with the chat schema, which answers as it is told to: with parts, limits, silence, or broken off.
+
+`python -m tests.llm.chat_server <seconds> <text>` is one in a process of its own: it says its address, and takes so long between two words.
+"""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -101,3 +106,23 @@ def run(*replies: Reply) -> Iterator[ChatServer]:
         finally:
             http.shutdown()
             thread.join()
+
+
+@contextmanager
+def run_process(text: str, *, pause_s: float = 0.0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The address of a server in a process of its own that always says the same, and that process."""
+    process = subprocess.Popen([sys.executable, "-m", "tests.llm.chat_server", str(pause_s), text], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip(), process
+    finally:
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    parts = [part(f"{word} ") for word in sys.argv[2].split(" ")]
+    with run(stream(*parts, part(end="stop"), {"choices": [], "usage": USAGE}, pause_s=float(sys.argv[1]))) as server:
+        sys.stdout.write(f"{server.address}\n")
+        sys.stdout.flush()
+        threading.Event().wait()
