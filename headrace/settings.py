@@ -146,7 +146,7 @@ class Settings(BaseModel):
     serving_host: str = Field(description="Address the model server binds to; loopback unless something guards it.")
     serving_port: int = Field(ge=1, le=65535, description="Port of the model server.")
     serving_words: Literal["never", "on_request", "always"] = Field(
-        description="Whether a served assistant answers in a model's words: `never` (by quotation, fast), `on_request`, or `always` unless asked not to."
+        description="Whether an assistant is served in a model's words: `never` (by quotation, fast), `on_request`, or `always` unless told not to."
     )
     serving_words_timeout_s: float = Field(gt=0, description="Seconds for a served answer's words, and between two of them; then it is quoted.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(description="Least level of a line that is logged.")
