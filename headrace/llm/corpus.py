@@ -47,3 +47,12 @@ def read_sections(settings: Settings, case: UseCase, as_of: datetime) -> pl.Data
     known = tables.read(settings, case.silver_table(DOCUMENTS)).filter(pl.col("known_at") <= as_of).collect()
     current = read_current_versions(settings, case, as_of)
     return known.join(current, on=["document_id", "content_hash"], how="semi").sort("document_id", "position")
+
+
+def read_places(settings: Settings, case: UseCase) -> pl.DataFrame:
+    """Where each section stands, and how long it is: `section_id`, `content_hash`, `position`, `token_count`.
+
+    Returns:
+        One row per section of every version of a document.
+    """
+    return tables.read(settings, case.silver_table(DOCUMENTS)).select("section_id", "content_hash", "position", "token_count").collect()

@@ -12,17 +12,19 @@ import polars as pl
 from headrace.errors import ModelError
 from headrace.lake import tables
 from headrace.llm import vector_index
-from headrace.llm.corpus import read_current_versions
+from headrace.llm.corpus import read_current_versions, read_places
 from headrace.llm.embedding import build_version
+from headrace.llm.surroundings import mix_surroundings
 from headrace.llm.vector_index import VectorIndex, build_digest
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
 TABLE = "metrics.index_versions"
 
-# What of a chunk is embedded: its text. Headings are for full-text search. On the whole documentation of Python (174 questions) that gave
-# an nDCG@10 of 0.713; headings and text together 0.648, the mean of both vectors 0.692. Part of it is that each question's own heading is hidden.
-EMBEDDED = "text"
+# What of a chunk is embedded: its text; the index adds a share of what stands around a short one. Headings are for full-text search. On the
+# whole documentation of Python (174 questions) text alone gave an nDCG@10 of 0.713; headings and text together 0.648, the mean of both
+# vectors 0.692. Part of it is that each question's own heading is hidden.
+EMBEDDED = "text+surroundings"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ def publish_index(settings: Settings, case: UseCase, version: IndexVersion) -> N
             f"{chunk_table(case)} at version {version.gold_version} does not give the {version.chunk_count} chunks that index version "
             f"{version.name} was recorded with; see what changed in it (make tables), or build a version of today with make index"
         )
-    vector_index.publish(folder, rows, version=version.name)
+    vector_index.publish(folder, mix_surroundings(rows), version=version.name)
 
 
 def read_versions(settings: Settings, case: UseCase) -> list[IndexVersion]:
@@ -127,8 +129,9 @@ def index_folder(settings: Settings, case: UseCase) -> Path:
 
 
 def read_members(settings: Settings, case: UseCase, *, as_of: datetime, gold_version: int, embedder: str) -> pl.DataFrame:
-    """The chunks of a version of gold that are in the corpus at an instant, by one embedder."""
+    """The chunks of a version of gold that are in the corpus at an instant, by one embedder, each with the place and length of its section."""
     is_wanted = (pl.col("embedder") == embedder) & (pl.col("_as_of") <= as_of)
     gold = tables.read(settings, chunk_table(case), version=gold_version).filter(is_wanted).collect()
     current = read_current_versions(settings, case, as_of)
-    return gold.join(current, on=["document_id", "content_hash"], how="semi").sort("chunk_id")
+    known = gold.join(current, on=["document_id", "content_hash"], how="semi")
+    return known.join(read_places(settings, case), on=["section_id", "content_hash"], how="inner").sort("chunk_id")

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from headrace.llm.common_words import COMMON_WORDS
+
 # Share of a sentence's own words that a passage must hold. Measured on the reference documents; see docs/llm-evaluation.md.
 SUPPORT_THRESHOLD = 0.8
 
@@ -23,18 +25,6 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _WORD = re.compile(r"\w+(?:\.\w+)*")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9`])|\n\s*\n|\n\s*(?:[-*+]|\d+[.)])\s+")
 
-# Words that every text has, so that sharing them says nothing.
-# fmt: off
-_COMMON = frozenset({
-    "a", "about", "after", "all", "also", "an", "and", "any", "are", "as", "at", "be", "because", "been", "before", "both", "but", "by",
-    "can", "could", "do", "does", "done", "during", "each", "either", "for", "from", "get", "had", "has", "have", "he", "her", "here",
-    "his", "how", "i", "if", "in", "into", "is", "it", "its", "just", "may", "me", "might", "more", "most", "must", "my", "of", "off", "on",
-    "once", "one", "only", "or", "other", "our", "out", "over", "own", "same", "she", "should", "so", "some", "such", "than", "that", "the",
-    "their", "them", "then", "there", "these", "they", "this", "those", "through", "to", "too", "under", "until", "up", "us", "use", "used",
-    "using", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "whose", "why", "will", "with", "would",
-    "yes", "yet", "you", "your",
-})
-# fmt: on
 NEGATION = "<not>"
 _NEGATION = re.compile(r"\b(not|no|never|none|nothing|cannot|without|neither|nor)\b|n['’]t\b", re.IGNORECASE)
 _ENDINGS = ("ingly", "edly", "ing", "ies", "ied", "es", "ed", "ly", "s")
@@ -112,7 +102,7 @@ def list_words(text: str) -> frozenset[str]:
     for word in _WORD.findall(unicodedata.normalize("NFKC", text)):
         # `os.path.join` is a name of its own, and so are its parts: a passage may hold either.
         parts = [word, *word.split(".")] if "." in word and not word[0].isdigit() else [word]
-        found |= {part if _is_exact(part) else _cut(part.casefold()) for part in parts if part.casefold() not in _COMMON}
+        found |= {part if _is_exact(part) else _cut(part.casefold()) for part in parts if part.casefold() not in COMMON_WORDS}
     return frozenset(found)
 
 

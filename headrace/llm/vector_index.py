@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from headrace.errors import ModelError
 from headrace.llm.chunking import build_searched_text
+from headrace.llm.common_words import COMMON_WORDS
 from headrace.locking import hold
 
 if TYPE_CHECKING:
@@ -121,8 +122,6 @@ def publish(folder: Path, rows: pl.DataFrame, *, version: str) -> None:
         rows: Chunks: columns of the gold table.
         version: Name of the version: letters, digits, `.`, `-` and `_`.
     """
-    from lancedb.index import FTS
-
     with hold(folder / ".lock"):
         table = _open_or_create(folder, len(rows["embedding"][0]) if rows.height else 1)
         if version in table.tags.list():
@@ -135,9 +134,16 @@ def publish(folder: Path, rows: pl.DataFrame, *, version: str) -> None:
         if new.height:
             table.add(_build_arrow(new))
         # Made anew: parts added one by one would score by the statistics of each.
-        table.create_index("searched", config=FTS(with_position=False, stem=True, remove_stop_words=True, ascii_folding=True), replace=True)
+        table.create_index("searched", config=_describe_words(), replace=True)
         table.tags.create(version, table.version)
         logger.info("published index=%s version=%s chunks=%d added=%d deleted=%d", folder.name, version, rows.height, new.height, len(gone))
+
+
+def _describe_words() -> "lancedb.index.FTS":
+    """How texts and questions become words: stemmed, and without those that every text has."""
+    from lancedb.index import FTS
+
+    return FTS(with_position=False, stem=True, remove_stop_words=True, custom_stop_words=sorted(COMMON_WORDS), ascii_folding=True)
 
 
 def list_versions(folder: Path) -> list[str]:
