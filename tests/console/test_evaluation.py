@@ -61,7 +61,7 @@ def test_without_questions_that_nobody_can_answer_it_says_so(settings):
 
 def test_without_an_evaluation_it_says_what_to_do(settings):
     assert "run `make evaluate" in render_evaluation(settings, TOY)
-    assert "silver.toy_questions" in render_evaluation(settings, TOY)
+    assert "docs/own-documents.md" in render_evaluation(settings, TOY)
 
 
 def test_what_a_person_wrote_around_the_table_stays(settings, tmp_path):

@@ -35,9 +35,10 @@ def write_questions(settings: Settings, rows: list[tuple]) -> None:
     tables.append(settings, TABLE, pl.DataFrame(rows, schema=schema, orient="row"), batch_id="refine/toy/questions/1")
 
 
+# Only meaning finds what erases, only words tell that the second kind is about files: a fusion finds both.
 QUESTIONS = [
-    *((f"delete-{number}", "delete file", "files#1", True, KNOWN) for number in range(6)),
-    *((f"list-{number}", "open list", "lists#2", True, KNOWN) for number in range(6)),
+    *((f"delete-{number}", "erase", "files#1", True, KNOWN) for number in range(6)),
+    *((f"list-{number}", "thread thread open file", "files#2", True, KNOWN) for number in range(6)),
     *((f"moon-{number}", "how far is the moon", None, False, KNOWN) for number in range(4)),
     ("later", "thread", "threads#1", True, LATER),
     ("unjudged", "thread", None, None, KNOWN),

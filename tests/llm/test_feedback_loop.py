@@ -284,7 +284,5 @@ def test_a_damaged_line_is_named_by_its_place_in_the_file(settings: Settings, ca
 
 
 def test_a_decision_about_nothing_is_refused(settings: Settings, case: UseCase) -> None:
-    with pytest.raises(
-        ReviewError, match="^DECISION and SECTION without FEEDBACK= decides about nothing; make review "
-    ):
+    with pytest.raises(ReviewError, match="^DECISION and SECTION without FEEDBACK= decides about nothing; make review "):
         review(settings, case, feedback_id=None, decision="accept", section="none", by="Ada", reason="seen")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from headrace.llm.retrieval import rank_candidates
 from headrace.llm.retrieval_config import RetrievalConfig
-from headrace.llm.retrieval_tuning import collect_candidates, measure_mean, name_half, select_half, tune_fusion
+from headrace.llm.retrieval_tuning import collect_candidates, measure_questions, name_half, select_half, tune_fusion
 from tests.llm.small_index import SmallEmbedder, SmallIndex
 
 QUESTIONS = pl.DataFrame({"question_id": ["1", "2", "3"], "question": ["delete file", "erase", "open list"]})
@@ -25,17 +25,44 @@ def test_every_question_is_asked_once_of_each_leg_and_timed():
     assert found.rows.select("question_id", "section_id").is_duplicated().any() is False
 
 
+def build_candidates(scores: list[tuple[float, float]]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A question per pair: the scores of its true section in both legs, beside a false one with 0.5 and 10."""
+    rows = [(f"q{place}", *row) for place, (dense, text) in enumerate(scores) for row in (("true", dense, text), ("false", 0.5, 10.0))]
+    schema = {"question_id": pl.String, "section_id": pl.String, "dense": pl.Float64, "bm25": pl.Float64}
+    truth = pl.DataFrame({"question_id": [f"q{place}" for place in range(len(scores))], "section_id": "true"})
+    return pl.DataFrame(rows, schema=schema, orient="row"), truth
+
+
+NEAR, FAR = 0.49, 0.3
+MORE, LESS = 11.0, 1.0
+
+
 def test_what_was_tuned_is_never_below_the_better_leg_on_what_it_saw():
     candidates = collect()
     tuned = tune_fusion(candidates, TRUTH, depth=10)
-    legs = [measure_mean(rank_candidates(candidates, RetrievalConfig(method=leg)), TRUTH) for leg in ("dense", "bm25")]
-    assert measure_mean(rank_candidates(candidates, tuned), TRUTH) >= max(legs)
+    legs = [measure_questions(rank_candidates(candidates, RetrievalConfig(method=leg)), TRUTH).mean() for leg in ("dense", "bm25")]
+    assert measure_questions(rank_candidates(candidates, tuned), TRUTH).mean() >= max(legs)
     assert tune_fusion(candidates, TRUTH, depth=10) == tuned
+
+
+def test_a_fusion_that_several_questions_gain_by_is_taken():
+    tuned = tune_fusion(*build_candidates([(0.9, LESS), (0.9, LESS), (NEAR, MORE), (NEAR, MORE)]), depth=10)
+    assert tuned.method == "score_fusion"
+    assert 0 < tuned.text_weight < 1
+
+
+def test_a_fusion_that_one_question_gains_by_is_not_trusted():
+    tuned = tune_fusion(*build_candidates([(0.9, LESS), (0.9, LESS), (0.9, LESS), (NEAR, MORE)]), depth=10)
+    assert tuned == RetrievalConfig(method="dense", depth=10)
+
+
+def test_where_meaning_helps_nobody_words_are_taken_alone():
+    assert tune_fusion(*build_candidates([(FAR, MORE), (FAR, MORE)]), depth=10) == RetrievalConfig(method="bm25", depth=10)
 
 
 def test_where_words_help_nobody_they_get_no_weight():
     truth = pl.DataFrame({"question_id": ["2"], "section_id": ["files#1"]})
-    assert tune_fusion(collect(), truth, depth=10).text_weight == 0
+    assert tune_fusion(collect(), truth, depth=10).legs == ("dense",)
 
 
 def test_without_truth_nothing_is_tuned():
