@@ -1,0 +1,132 @@
+"""Retrieval among fewer sections, beside a plain peer: `make bench-retrieval`.
+
+Among 1,907 sections of Python's documentation all-MiniLM-L6-v2 was reported with an nDCG@10 of 0.756, fusion by ranks with 0.619 and
+fusion by weighted scores with 0.776 (weight and figure from the same questions). Which sections these were is not known, so some are
+drawn here: all that answer a question, the others by chance, several times. The peer embeds the same texts by the same model, and
+searches by LanceDB's full text index as it comes. Both are tuned on one half of the questions and judged on the other.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from headrace import use_case as use_cases
+from headrace.errors import HeadraceError
+from headrace.llm import vector_index
+from headrace.llm.embedding import Embedder, load_embedder
+from headrace.llm.evaluation import evaluate_retrieval
+from headrace.llm.evaluation_sets import EvaluationSet, read_evaluation_set
+from headrace.llm.index_versions import find_version, read_members
+from headrace.llm.retrieval_config import DEPTH
+from headrace.llm.retrieval_tuning import collect_candidates
+from headrace.llm.surroundings import mix_surroundings
+from headrace.llm.vector_index import VectorIndex
+from headrace.settings import Settings, load_settings
+from headrace.use_case import UseCase
+
+SECTIONS = 1_907
+DRAWS = 5
+FIGURES = ("recall_at_50_fraction", "ndcg_at_10")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remembering:
+    """An embedder that embeds a question once."""
+
+    embedder: Embedder
+    known: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """As the embedder does."""
+        for text in texts:
+            if text not in self.known:
+                self.known[text] = self.embedder.embed([text])[0]
+        return np.stack([self.known[text] for text in texts])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw, measure, and print a table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval", description="Retrieval among fewer sections, beside a plain peer.")
+    parser.add_argument("--use-case", required=True, help="a use case that answers from documents")
+    options = parser.parse_args(arguments)
+    try:
+        settings = load_settings()
+        figures = measure(settings, use_cases.load_in(settings, options.use_case))
+    except HeadraceError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return error.exit_code
+    print_table(figures)
+    return 0
+
+
+def measure(settings: Settings, case: UseCase) -> pl.DataFrame:
+    """`subject`, `leg`, `split`, `metric`, `value`, `lower`, `upper`. Grain: one row per draw, subject, leg, split and metric."""
+    version = find_version(settings, case)
+    rows = read_members(settings, case, as_of=version.as_of, gold_version=version.gold_version, embedder=version.embedder)
+    # The documents are of an instant, and so are questions; a day later all that were asked by then are known.
+    questions = read_evaluation_set(settings, case.silver_table("questions"), as_of=version.as_of + timedelta(days=1))
+    embedder = Remembering(embedder=load_embedder(settings))
+    found = []
+    for draw in range(DRAWS):
+        drawn = draw_sections(rows, questions.truth["section_id"].to_list(), seed=settings.seed + draw)
+        with tempfile.TemporaryDirectory() as folder:
+            for subject, index in (("this", build_index(Path(folder) / "this", drawn)), ("plain", build_plain(Path(folder) / "plain", drawn))):
+                found.append(evaluate(settings, case, index, embedder, questions).with_columns(subject=pl.lit(subject), draw=pl.lit(draw)))
+    return pl.concat(found)
+
+
+def draw_sections(rows: pl.DataFrame, answers: Sequence[str], *, seed: int) -> pl.DataFrame:
+    """The chunks of all sections that answer a question, and of so many others by chance."""
+    sections = rows["section_id"].unique().sort()
+    others = sections.filter(~sections.is_in(answers))
+    count = SECTIONS - (sections.len() - others.len())
+    chosen = others.sample(min(count, others.len()), seed=seed)
+    return rows.filter(pl.col("section_id").is_in([*answers, *chosen.to_list()]))
+
+
+def build_index(folder: Path, rows: pl.DataFrame) -> VectorIndex:
+    """An index as the product makes it of these chunks."""
+    vector_index.publish(folder, mix_surroundings(rows), version="drawn")
+    return vector_index.open_version(folder, "drawn")
+
+
+def build_plain(folder: Path, rows: pl.DataFrame) -> VectorIndex:
+    """An index of the embeddings as they are, with a full text index as LanceDB makes it where nothing is said."""
+    import lancedb
+    from lancedb.index import FTS
+
+    vector_index.publish(folder, rows, version="drawn")
+    table = lancedb.connect(str(folder)).open_table("chunks")
+    table.create_index("searched", config=FTS(), replace=True)
+    return VectorIndex(version="plain", _table=table)
+
+
+def evaluate(settings: Settings, case: UseCase, index: VectorIndex, embedder: Remembering, questions: EvaluationSet) -> pl.DataFrame:
+    """The figures of every leg."""
+    candidates = collect_candidates(index, embedder, questions.rows, depth=DEPTH)
+    share = case.chain_spec.min_answered_fraction
+    found = evaluate_retrieval(candidates.rows, questions.truth, unanswerable=[], depth=DEPTH, min_answered_fraction=share, seed=settings.seed)
+    return found.summary.select("leg", "split", "metric", "value", "lower", "upper")
+
+
+def print_table(figures: pl.DataFrame) -> None:
+    """Means over the draws, of both halves; in parentheses the mean ends of the 95 % intervals over questions."""
+    names = [f"{split}/{metric}" for split in ("holdout", "tune") for metric in FIGURES]
+    gains = [f"holdout/ndcg_at_10_gain_over_{leg}" for leg in ("dense", "bm25")]
+    means = figures.group_by("subject", "leg", "metric").agg(pl.col("value", "lower", "upper").mean(), pl.len().alias("draws"))
+    print(f"{SECTIONS} sections, {DRAWS} draws; means over draws and mean 95 % intervals over questions")
+    for subject, leg, metric, value, lower, upper, draws in (
+        means.filter(pl.col("metric").is_in([*names, *gains])).sort("metric", "subject", "leg").iter_rows()
+    ):
+        print(f"{metric:38} {subject:6} {leg:13} {value:.3f} ({lower:.3f} to {upper:.3f}) draws={draws}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
