@@ -165,6 +165,9 @@ class Policy:
         floors: Figures of the holdout (`holdout/ndcg_at_10_lower_bound`) -> the least that is promoted. Empty: no such bar. Figures that
             begin with `worded/` are of answers in a model's words (`headrace.llm.wording_figures`), judged where prompt or model are new.
         ceilings: Figures -> the most that is promoted, for costs, latencies and attacks that succeed. Empty: no such bar.
+        live_floors: Figures of what is served (`feedback/thumbs_up_fraction`, `metrics.live_figures`) -> the least of a window; less is an alert.
+        live_ceilings: Figures -> the most of a window: latencies, costs, refusals, drift. Empty: no such bar.
+        min_live_rows: Answers of a window below which no such figure is judged.
     """
 
     metric: str
@@ -195,6 +198,9 @@ class Policy:
     budget_window: timedelta
     floors: Mapping[str, float]
     ceilings: Mapping[str, float]
+    live_floors: Mapping[str, float]
+    live_ceilings: Mapping[str, float]
+    min_live_rows: int
 
 
 @dataclass(frozen=True, kw_only=True)

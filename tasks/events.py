@@ -5,12 +5,17 @@ from uuid import NAMESPACE_URL, uuid5
 from prefect import task
 from prefect.events import emit_event
 
-from headrace.monitoring.breaches import Breach
+from headrace.monitoring.alerts import Alert
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 from tasks.options import COMPUTE
 
-BREACHES = {"drift": "headrace.drift.detected", "performance": "headrace.performance.dropped"}
+ALERTS = {
+    "drift": "headrace.drift.detected",
+    "performance": "headrace.performance.dropped",
+    "service": "headrace.service.breached",
+    "unmeasured": "headrace.service.unmeasured",
+}
 
 
 @task(**COMPUTE)
@@ -25,7 +30,7 @@ def emit(settings: Settings, case: UseCase, event: str, *, subject: str) -> None
     emit_event(event, resource=resource, payload={"use_case": case.name, "subject": subject}, id=identity)
 
 
-def emit_breaches(settings: Settings, case: UseCase, breaches: list[Breach]) -> None:
-    """Emit one event for each window that crossed a bar."""
-    for breach in breaches:
-        emit(settings, case, BREACHES[breach.kind], subject=breach.window)
+def emit_alerts(settings: Settings, case: UseCase, alerts: list[Alert]) -> None:
+    """Emit one event for each alert."""
+    for alert in alerts:
+        emit(settings, case, ALERTS[alert.kind], subject=alert.name)

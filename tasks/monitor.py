@@ -1,12 +1,12 @@
 """Measure how predictions and inputs fared, and drain what the server logged."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prefect import task
 
 from headrace.lake.runs import Step
-from headrace.monitoring import breaches, recording
-from headrace.monitoring.breaches import Breach
+from headrace.monitoring import alerts, live, recording
+from headrace.monitoring.alerts import Alert
 from headrace.serving.drain import drain
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -17,6 +17,12 @@ from tasks.options import STORE
 def drain_requests(settings: Settings, case: UseCase) -> int:
     """Bring what a dead server left in its local log into the lake."""
     return drain(settings, case)
+
+
+@task(**STORE)
+def publish_traces(settings: Settings, case: UseCase) -> int:
+    """Show in MLflow what led to each served answer, where the kind of task has traces."""
+    return live.publish_traces(settings, case, now=datetime.now(UTC))
 
 
 @task(**STORE)
@@ -32,6 +38,12 @@ def append_drift(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
 
 
 @task(**STORE)
-def find_breaches(settings: Settings, case: UseCase, *, as_of: datetime) -> list[Breach]:
-    """Windows measured since the last finished run that crossed a bar of the policy."""
-    return breaches.find_breaches(settings, case, as_of=as_of)
+def append_live_figures(settings: Settings, case: UseCase, *, as_of: datetime) -> Step:
+    """Append how what was served did, for every window that has settled by now."""
+    return live.append_live_figures(settings, case, as_of=as_of)
+
+
+@task(**STORE)
+def append_alerts(settings: Settings, case: UseCase, *, as_of: datetime) -> list[Alert]:
+    """Append what crossed a bar of the policy in the windows measured since the last finished run."""
+    return alerts.append_alerts(settings, case, as_of=as_of)

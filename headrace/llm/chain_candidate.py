@@ -6,7 +6,8 @@ baseline.json            the plain search that stands in for a champion where th
 metrics.json             figures on the holdout, overall and by slice
 explanation.json         share of each leg of retrieval in the score
 card.md                  the card
-drift_reference.parquet  the questions that it was tuned on, with their shape
+drift_reference.parquet  the questions that it was tuned on, with their shape and embeddings
+topics.json              groups of those questions, to which later ones are given
 """
 
 from collections.abc import Mapping
@@ -24,8 +25,11 @@ from headrace.models.candidate import BASELINE, CARD, DRIFT_REFERENCE, EXPLANATI
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
-CHAIN = "chain.json"
-CHAIN_FILES = (METADATA, CHAIN, BASELINE, METRICS, EXPLANATION, CARD, DRIFT_REFERENCE)
+CHAIN, TOPICS = "chain.json", "topics.json"
+CHAIN_FILES = (METADATA, CHAIN, BASELINE, METRICS, EXPLANATION, CARD, DRIFT_REFERENCE, TOPICS)
+
+# Column of the reference that holds the embedding of each question.
+EMBEDDING = "embedding"
 
 
 @dataclass(frozen=True, kw_only=True)

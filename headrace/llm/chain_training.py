@@ -17,19 +17,21 @@ from headrace.decisions import blocked
 from headrace.errors import CandidateError
 from headrace.llm.attacks import HIDDEN, measure_attacks
 from headrace.llm.chain import QUESTION, Chain, Section
-from headrace.llm.chain_candidate import CHAIN, Pins
+from headrace.llm.chain_candidate import CHAIN, EMBEDDING, TOPICS, Pins
 from headrace.llm.chain_card import build_chain_card
 from headrace.llm.chain_judging import judge_chains
 from headrace.llm.confidence import Confidence
 from headrace.llm.confidence_fitting import fit_confidence
+from headrace.llm.embedding import build_version
 from headrace.llm.evaluation_sets import HOW_TO_DELIVER
 from headrace.llm.gateway import read_identity
 from headrace.llm.guardrails.loading import load_guardrails
+from headrace.llm.monitoring.topics import as_json, fit_topics
 from headrace.llm.prompt_templates import read_prompt
 from headrace.llm.prompts import register_prompt
 from headrace.llm.question_splits import split_questions
 from headrace.llm.retrieval_config import PLAIN_SEARCH, RetrievalConfig
-from headrace.llm.searching import open_retriever, pin_index, tune_retrieval
+from headrace.llm.searching import embed_questions, open_retriever, pin_index, tune_retrieval
 from headrace.models.candidate import BASELINE, CARD, DRIFT_REFERENCE, EXPLANATION, METRICS, Candidate, write_candidate, write_json
 from headrace.models.kinds import load_kind
 from headrace.models.kinds.assistant import NO_SECTION
@@ -91,7 +93,7 @@ def build_chain(
     write_json(folder / EXPLANATION, config.leg_shares())
     card = build_chain_card(candidate, case=case, split=decision, metrics=metrics, slices=slices, index=index)
     (folder / CARD).write_text(card, encoding="utf-8")
-    _write_reference(splits.known, case, folder)
+    _write_reference(settings, case, splits.known, folder)
     write_candidate(folder, candidate)
     logger.info("built a chain of %s tuned_on=%d judged_on=%d", case.name, splits.known.height, splits.holdout.height)
     return CandidateReport(decision=decision, candidate=candidate, metrics=metrics | attacks)
@@ -177,7 +179,12 @@ def _describe(config: RetrievalConfig, splits: Splits, *, case: UseCase, as_of: 
     )
 
 
-def _write_reference(known: pl.DataFrame, case: UseCase, folder: Path) -> None:
-    """The questions that drift is measured against, in time order."""
+def _write_reference(settings: Settings, case: UseCase, known: pl.DataFrame, folder: Path) -> None:
+    """The questions that drift is measured against, in time order, with their embeddings; and the topics that they fall into."""
     columns: Sequence[str] = ("prediction_at", *case.features.key, QUESTION, *case.features.names)
-    known.sort("prediction_at", *case.features.key).select(columns).head(case.policy.drift_sample_rows).write_parquet(folder / DRIFT_REFERENCE)
+    reference = known.sort("prediction_at", *case.features.key).select(columns).head(case.policy.drift_sample_rows)
+    questions = reference[QUESTION].to_list()
+    embeddings = embed_questions(settings, questions)
+    reference.with_columns(pl.Series(EMBEDDING, embeddings.tolist(), dtype=pl.List(pl.Float32))).write_parquet(folder / DRIFT_REFERENCE)
+    topics = fit_topics(questions, embeddings)
+    write_json(folder / TOPICS, {"embedder": build_version(), "topics": as_json(topics)})

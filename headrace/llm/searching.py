@@ -1,9 +1,10 @@
 """From what a chain pins to a retriever that can be asked, and from questions with their sections to how it should look for them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from headrace.errors import CandidateError, ModelError
@@ -35,6 +36,11 @@ def open_retriever(settings: Settings, case: UseCase, *, index: Mapping[str, Any
     if index["embedder"] != name_embedding():
         raise CandidateError(f"the chain's index was made with {index['embedder']}, this code has {name_embedding()}; run llm_index and train again")
     return Retriever(index=_open(settings, case, index), embedder=_load_embedder(settings), config=config)
+
+
+def embed_questions(settings: Settings, questions: Sequence[str]) -> np.ndarray:
+    """Embeddings of questions as retrieval makes them; float32, one row each."""
+    return _load_embedder(settings).embed(questions)
 
 
 def tune_retrieval(settings: Settings, case: UseCase, *, index: Mapping[str, Any], questions: pl.DataFrame) -> RetrievalConfig:

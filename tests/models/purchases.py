@@ -57,6 +57,9 @@ POLICY = Policy(
     budget_window=timedelta(days=365),
     floors={},
     ceilings={},
+    live_floors={},
+    live_ceilings={},
+    min_live_rows=20,
 )
 
 CASE = replace(TINY, training=TRAINING, policy=POLICY)

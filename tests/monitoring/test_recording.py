@@ -18,7 +18,8 @@ from headrace.models.baseline import fit_baseline
 from headrace.models.candidate import BASELINE, DRIFT_REFERENCE, METRICS, write_json
 from headrace.models.kinds import load_kind
 from headrace.monitoring import recording
-from headrace.monitoring.breaches import find_breaches
+from headrace.monitoring.alerts import TABLE as ALERTS
+from headrace.monitoring.alerts import append_alerts, find_alerts
 from headrace.registry import history, versions
 from headrace.settings import Settings
 from tests.registry.fixtures import SIGNATURE
@@ -162,19 +163,21 @@ def test_a_window_that_crosses_a_bar_is_named_once_and_again_by_a_run_that_died(
     monitor(lake, [MIDDLE])
     recording.append_performance(lake, CASE, as_of=LAST)
     recording.append_drift(lake, CASE, as_of=LAST)
-    found = find_breaches(lake, strict, as_of=LAST)
+    found = append_alerts(lake, strict, as_of=LAST)
     # Of twelve weeks six had their last label after the first run, of three spans of four weeks two ended after it.
-    assert [breach.kind for breach in found] == ["performance"] * 6 + ["drift"] * 2
-    assert found[0].window == "2013-05-13T00:00:00Z--2013-05-20T00:00:00Z"
-    assert find_breaches(lake, strict, as_of=LAST) == found
+    assert [alert.kind for alert in found] == ["performance"] * 6 + ["drift"] * 2
+    assert found[0].name == "2013-05-13T00:00:00Z--2013-05-20T00:00:00Z"
+    assert "of version 1 was" in found[0].reason
+    assert append_alerts(lake, strict, as_of=LAST) == found
+    assert read(lake, ALERTS)["alert"].value_counts().sort("alert").rows() == [("drift", 2), ("performance", 6)]
     monitor(lake, [LAST])
-    assert find_breaches(lake, strict, as_of=LAST + timedelta(hours=1)) == []
+    assert find_alerts(lake, strict, as_of=LAST + timedelta(hours=1)) == []
 
 
 def test_a_window_within_the_bars_and_one_that_cannot_be_judged_are_no_breach(lake: Settings):
     recording.append_performance(lake, CASE, as_of=LAST)
     recording.append_drift(lake, CASE, as_of=LAST)
-    assert find_breaches(lake, breaching(max_performance_drop=0.5, max_drifted_fraction=1.0), as_of=LAST) == []
+    assert find_alerts(lake, breaching(max_performance_drop=0.5, max_drifted_fraction=1.0), as_of=LAST) == []
     # Nothing measures this metric, so nobody knows what it would be.
     unknown = breaching(max_performance_drop=-1.0, max_drifted_fraction=1.0, performance_metric="live/nothing")
-    assert find_breaches(lake, unknown, as_of=LAST) == []
+    assert find_alerts(lake, unknown, as_of=LAST) == []

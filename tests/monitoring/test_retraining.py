@@ -23,6 +23,9 @@ POLICY = replace(
     budget_window=timedelta(days=365),
     floors={},
     ceilings={},
+    live_floors={},
+    live_ceilings={},
+    min_live_rows=20,
 )
 HEALTHY = RetrainFacts(
     as_of=NOW,

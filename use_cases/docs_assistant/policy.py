@@ -56,4 +56,27 @@ POLICY = Policy(
         "worded/token_count": 800.0,
         "worded/latency_p95_s": 120.0,
     },
+    # Of a day: what is quoted stands in the documents, word for word; questions that are unlike those it was tuned on, once in three years by
+    # chance; canaries far below the recall on the holdout mean an index that is broken.
+    live_floors={
+        "feedback/thumbs_up_fraction": 0.6,
+        "questions/topic_p_value": 0.001,
+        "questions/embedding_p_value": 0.001,
+        "retrieval/canary_recall_at_10_fraction": 0.6,
+        "grades/citations_exist_fraction": 1.0,
+        "grades/quotes_verbatim_fraction": 1.0,
+        "grades/grounded_fraction": 0.8,
+    },
+    # Forty per cent more tokens an answer cost forty per cent more. An index two days behind its documents quotes what is gone.
+    live_ceilings={
+        "service/latency_p95_ms": 1_000.0,
+        "answers/blocked_fraction": 0.1,
+        "answers/declined_fraction": 0.5,
+        "retrieval/stale_fraction": 0.05,
+        "retrieval/index_behind_h": 48.0,
+        "calls/tokens_per_answer_rise_fraction": 0.399,
+        "calls/cost_per_answer_usd": 0.01,
+        "calls/latency_p95_s": 60.0,
+    },
+    min_live_rows=10,
 )

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from headrace.models.kinds.kind import Column, Outcomes, Words
+from headrace.models.kinds.kind import SERVICE_WATCH, Column, Outcomes, Words
 
 # The label of a question that the documents do not answer.
 NO_SECTION = "(none)"
@@ -193,6 +193,8 @@ class Assistant:
     described = ("unanswerable_fraction", "silent_fraction")
     card_metrics = ("answer_loss", "ndcg_at_10", "recall_at_10_fraction")
     words = WORDS
+    watches: tuple[str, ...] = (SERVICE_WATCH, "headrace.llm.monitoring.answer_watch", "headrace.llm.monitoring.call_watch")
+    traces: str | None = "headrace.llm.traces"
     columns: Mapping[str, Column] = {
         ANSWER: Column(type="string", description="What was said; where the documents do not hold the answer, that it is not known."),
         CITED: Column(type="string", description="Ids of the sections that the answer cites, as JSON."),

@@ -11,7 +11,7 @@ import polars as pl
 
 from headrace.models import evaluation
 from headrace.models.calibration import calibrate, fit_platt
-from headrace.models.kinds.kind import Column, Outcomes, Words, finite_mean, read_floats
+from headrace.models.kinds.kind import SERVICE_WATCH, Column, Outcomes, Words, finite_mean, read_floats
 
 PROBABILITY = "probability_fraction"
 
@@ -43,6 +43,8 @@ class Binary:
     described = ("label_rate_fraction", "prediction_mean_fraction")
     card_metrics = ("log_loss", "roc_auc", "calibration_error")
     words = WORDS
+    watches: tuple[str, ...] = (SERVICE_WATCH,)
+    traces: str | None = None
     columns: Mapping[str, Column] = {
         PROBABILITY: Column(type="float64", unit="fraction", range=(0, 1), description="Calibrated probability of yes, 0 to 1.")
     }

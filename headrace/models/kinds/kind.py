@@ -76,6 +76,9 @@ class Words:
 # Name of LightGBM's parameter, in a kind's `objective` and among a candidate's parameters.
 OBJECTIVE = "objective"
 
+# What a server is watched for, whatever the kind.
+SERVICE_WATCH = "headrace.monitoring.service_watch"
+
 
 class Predictor(Protocol):
     """Anything that can be asked for predictions: a model, or a business rule."""
@@ -103,6 +106,8 @@ class Kind(Protocol):
         card_metrics: What a model card says of each slice.
         words: How it is spoken of.
         columns: Column of a prediction -> what it holds.
+        watches: Modules that measure what was served, window by window (`headrace.monitoring.live`).
+        traces: Module that publishes traces of served answers in MLflow; None: their rows say all there is.
     """
 
     name: str
@@ -114,6 +119,8 @@ class Kind(Protocol):
     card_metrics: tuple[str, ...]
     words: Words
     columns: Mapping[str, Column]
+    watches: tuple[str, ...]
+    traces: str | None
 
     # What is predicted
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from headrace.models import evaluation
 from headrace.models.evaluation import SMALLEST_PROBABILITY
-from headrace.models.kinds.kind import Column, Outcomes, Words
+from headrace.models.kinds.kind import SERVICE_WATCH, Column, Outcomes, Words
 
 CLASS, PROBABILITY, PROBABILITIES = "predicted_class", "probability_fraction", "class_probabilities"
 
@@ -52,6 +52,8 @@ class Multiclass:
     described = ("largest_class_fraction", "predicted_largest_class_fraction")
     card_metrics = ("log_loss", "roc_auc", "accuracy_fraction")
     words = WORDS
+    watches: tuple[str, ...] = (SERVICE_WATCH,)
+    traces: str | None = None
     columns: Mapping[str, Column] = {
         CLASS: Column(type="string", description="The most probable class."),
         PROBABILITY: Column(type="float64", unit="fraction", range=(0, 1), description="Calibrated probability of that class, 0 to 1."),

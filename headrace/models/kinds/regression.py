@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from headrace.models.kinds.kind import Column, Outcomes, Words, finite_mean, read_floats
+from headrace.models.kinds.kind import SERVICE_WATCH, Column, Outcomes, Words, finite_mean, read_floats
 
 VALUE, LOWER, UPPER = "predicted_value", "lower_value", "upper_value"
 
@@ -59,6 +59,8 @@ class Regression:
     described = ("label_mean", "prediction_mean")
     card_metrics = ("root_mean_squared_error", "mean_absolute_error", "interval_coverage_fraction")
     words = WORDS
+    watches: tuple[str, ...] = (SERVICE_WATCH,)
+    traces: str | None = None
     columns: Mapping[str, Column] = {
         VALUE: Column(type="float64", unit="as the label", description="The value expected."),
         LOWER: Column(type="float64", unit="as the label", description="One value in twenty will be less."),

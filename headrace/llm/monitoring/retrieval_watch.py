@@ -1,0 +1,105 @@
+"""Retrieval of a window beside the corpus: what was found still stands, the served index keeps up, canaries are found, a sample is graded."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import polars as pl
+
+from headrace.errors import HeadraceError
+from headrace.lake import tables
+from headrace.llm.chain import QUESTION
+from headrace.llm.chain_candidate import CHAIN, load_chain, read_pins
+from headrace.llm.corpus import VERSIONS, read_current_versions, read_sections
+from headrace.llm.index_versions import IndexVersion, read_versions
+from headrace.llm.monitoring.answered import Answered
+from headrace.llm.monitoring.grades import draw_sample, grade_sample
+from headrace.llm.monitoring.retrieval_health import find_changed, measure_canaries, measure_index_age, measure_scores, measure_stale
+from headrace.models.candidate import read_candidate
+from headrace.models.kinds.assistant import NO_SECTION
+from headrace.monitoring.figures import Figure
+from headrace.registry import scoring, versions
+from headrace.registry.history import Reign
+from headrace.settings import Settings
+from headrace.use_case import UseCase
+
+# Questions that are asked of the served index in every window: 20 CPU-ms each.
+CANARIES = 30
+
+INDEX_AGE, CANARY = "retrieval/index_behind_h", "retrieval/canary_recall_at_10_fraction"
+
+
+class RetrievalWatch:
+    """Holds answers against the corpus and the index; what it has read it keeps for the next window."""
+
+    def __init__(self, settings: Settings, case: UseCase) -> None:
+        """Nothing but the list of index versions is read before a window is measured."""
+        self._settings, self._case = settings, case
+        self._index = {version.name: version for version in read_versions(settings, case)}
+        self._sections: dict[str, Mapping[str, str]] = {}
+
+    def measure(self, answers: Sequence[Answered], *, reign: Reign | None, end: datetime) -> list[Figure]:
+        """All figures of a window that ended at an instant (UTC), with the champion in force then."""
+        bars = {number: bar for number in {answered.version for answered in answers} if (bar := self._read_bar(number)) is not None}
+        sample = draw_sample(answers)
+        used = {answered.reply.pins.get("index", "") for answered in sample} & self._index.keys()
+        return [
+            *measure_scores(answers, bars=bars),
+            measure_stale(answers, lambda name: self._find_stale(name, end)),
+            *self._measure_index(reign, end=end, count=len(answers)),
+            *grade_sample(sample, {name: self._read_sections(self._index[name]) for name in used}),
+        ]
+
+    def _measure_index(self, reign: Reign | None, *, end: datetime, count: int) -> list[Figure]:
+        """How old the served index is, and whether canaries are found in it."""
+        if reign is None or count == 0:
+            return [Figure(name=name, value=None, count=0) for name in (INDEX_AGE, CANARY)]
+        try:
+            folder = versions.candidate_folder(self._settings, versions.read(self._settings, self._case, number=reign.version))
+            served = self._index[read_pins(folder / CHAIN).index["index_version"]]
+            changes = self._list_changes(after=served.as_of, until=end)
+            canaries = self._list_canaries(as_of=read_candidate(folder).as_of, since=read_candidate(folder).holdout_start)
+            return [
+                measure_index_age(changes, end=end, count=count),
+                measure_canaries(load_chain(self._settings, self._case, folder).retriever, canaries),
+            ]
+        except (HeadraceError, KeyError) as error:
+            reason = f"the index of version {reign.version} cannot be asked: {error}"
+            return [Figure(name=name, value=None, count=count, reason=reason) for name in (INDEX_AGE, CANARY)]
+
+    def _read_bar(self, number: int) -> float | None:
+        """Confidence under which a version declines; None where its folder cannot be read."""
+        try:
+            folder = versions.candidate_folder(self._settings, versions.read(self._settings, self._case, number=number))
+            return float(read_pins(folder / CHAIN).confidence["decline_below"])
+        except (HeadraceError, KeyError):
+            return None
+
+    def _find_stale(self, name: str, end: datetime) -> set[str] | None:
+        """Sections of an index version that read otherwise, or are gone, at an instant (UTC); None where no such version is recorded."""
+        version = self._index.get(name)
+        if version is None:
+            return None
+        # Mostly nothing has changed, which the manifest says without any text.
+        if read_current_versions(self._settings, self._case, version.as_of).equals(read_current_versions(self._settings, self._case, end)):
+            return set()
+        then, now = (read_sections(self._settings, self._case, at).select("section_id", "text") for at in (version.as_of, end))
+        return find_changed(then, now)
+
+    def _list_changes(self, *, after: datetime, until: datetime) -> list[datetime]:
+        """Instants (UTC) at which a document came, changed or went, in `after < instant <= until`."""
+        manifest = tables.read(self._settings, self._case.silver_table(VERSIONS)).select("known_at")
+        return manifest.filter((pl.col("known_at") > after) & (pl.col("known_at") <= until)).collect()["known_at"].to_list()
+
+    def _list_canaries(self, *, as_of: datetime, since: datetime) -> pl.DataFrame:
+        """`question`, `section_id`: the first of the questions on which the champion was judged, by their ids."""
+        label = self._case.label.name
+        rows = scoring.read_labelled_rows(self._settings, self._case, as_of=as_of).filter(pl.col("prediction_at") >= since)
+        known = rows.drop_nulls(label).filter(pl.col(label) != NO_SECTION).sort(*self._case.features.key)
+        return known.select(QUESTION, pl.col(label).alias("section_id")).head(CANARIES)
+
+    def _read_sections(self, version: IndexVersion) -> Mapping[str, str]:
+        """Sections of the corpus that an index version was made of, by id."""
+        if version.name not in self._sections:
+            rows = read_sections(self._settings, self._case, version.as_of).select("section_id", "text")
+            self._sections[version.name] = dict(rows.rows())
+        return self._sections[version.name]
