@@ -23,7 +23,7 @@ from headrace.settings import Settings, load_settings
 from use_cases.docs_assistant.questions import UNANSWERABLE, read_questions
 from use_cases.docs_assistant.source import find_reference
 
-DEALS, REFERENCE, SIZES, PARTS = 200, 100, (20, 60), (0.25, 0.5)
+DEALS, REFERENCE, SIZES, PARTS = 100, 100, (20, 60), (0.25, 0.5)
 LEVELS = (0.05, 0.001)
 
 
@@ -61,7 +61,7 @@ def measure(settings: Settings) -> None:
 def list_titles(folder: object) -> list[str]:
     """Headings of the documentation of the C API."""
     found = [document for document in list_documents(folder) if document.document_id.startswith("c-api/")]  # ty: ignore[invalid-argument-type]
-    split = [split_document(document.read(), media_type=document.media_type, document_id=document.document_id) for document in found]
+    split = [split_document(document.read() or b"", media_type=document.media_type, document_id=document.document_id) for document in found]
     return sorted({section.title for sections in split for section in sections})
 
 

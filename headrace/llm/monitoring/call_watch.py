@@ -35,7 +35,10 @@ class CallWatch:
             after: Instant (UTC) before which calls are only compared with; None: there is none.
         """
         self._settings, self._case, self._calls, self._after = settings, case, calls, after
-        self._answers = gather_answers(calls)
+        self._reigns = _read_reigns(settings, case) if calls.height else []
+        champions = [(reign.since, reign.prompt_hash) for reign in self._reigns]
+        schema = {"since": pl.Datetime("us", "UTC"), "champion_prompt_hash": pl.String}
+        self._answers = gather_answers(calls, pl.DataFrame(champions, schema=schema, orient="row"))
 
     def find_first(self) -> datetime | None:
         """Instant (UTC) of the first call that is not only compared with."""
@@ -52,7 +55,7 @@ class CallWatch:
     def _explain(self, risen: pl.DataFrame, earlier: pl.DataFrame) -> str:
         prompts = pl.concat([risen, earlier]).select("prompt", "prompt_version", "prompt_hash").unique().drop_nulls()
         templates = {row["prompt_hash"]: found for row in prompts.iter_rows(named=True) if (found := self._read_template(**row)) is not None}
-        return explain_change(risen, earlier, reigns=self._read_reigns(), templates=templates)
+        return explain_change(risen, earlier, reigns=self._reigns, templates=templates)
 
     def _read_template(self, *, prompt: str, prompt_version: int, prompt_hash: str) -> PromptTemplate | None:
         """A registered prompt; None where the registry does not have it as it was."""
@@ -62,17 +65,17 @@ class CallWatch:
             return None
         return found.template if found.hash == prompt_hash else None
 
-    def _read_reigns(self) -> list[ChainReign]:
-        """Champions with the prompts that they pin; one whose folder cannot be read pins none that is known."""
-        found = []
-        for reign in history.read_reigns(self._settings, self._case):
-            try:
-                version = versions.read(self._settings, self._case, number=reign.version)
-                prompt = read_pins(versions.candidate_folder(self._settings, version) / CHAIN).prompt
-            except HeadraceError:
-                prompt = None
-            found.append(ChainReign(version=reign.version, since=reign.since, prompt_hash=prompt["hash"] if prompt else None))
-        return found
+
+def _read_reigns(settings: Settings, case: UseCase) -> list[ChainReign]:
+    """Champions with the prompts that they pin; one whose folder cannot be read pins none that is known."""
+    found = []
+    for reign in history.read_reigns(settings, case):
+        try:
+            prompt = read_pins(versions.candidate_folder(settings, versions.read(settings, case, number=reign.version)) / CHAIN).prompt
+        except HeadraceError:
+            prompt = None
+        found.append(ChainReign(version=reign.version, since=reign.since, prompt_hash=prompt["hash"] if prompt else None))
+    return found
 
 
 def open_watch(settings: Settings, case: UseCase, *, after: datetime | None, as_of: datetime) -> CallWatch:

@@ -13,7 +13,8 @@ from headrace.monitoring.figures import Figure, measure_mean, measure_percentile
 PROMPT = "prompt"
 
 # What a model is asked for, where that is an answer to a question; a judge answers none.
-ANSWERING = ("answer", "evaluate")
+SERVED = "answer"
+ANSWERING = (SERVED, "evaluate")
 
 # Fewer answers of one prompt have no median worth comparing.
 MIN_ANSWERS = 5
@@ -27,23 +28,23 @@ Explain = Callable[[pl.DataFrame, pl.DataFrame], str]
 WAYS = ("prompt", "prompt_version", "prompt_hash", "model")
 
 
-def gather_answers(calls: pl.DataFrame) -> pl.DataFrame:
-    """All calls that an answer took, as one row.
+def gather_answers(calls: pl.DataFrame, champions: pl.DataFrame) -> pl.DataFrame:
+    """All calls that an answer took, as one row. An evaluation asks challengers and other prompts too: of those, only a champion's answers count.
 
     Args:
         calls: Rows of `metrics.llm_calls` with `at` (UTC): the instant that each stands for.
+        champions: `since` (UTC), `champion_prompt_hash` (null: it pins none). Grain: one reign, oldest first.
 
     Returns:
         `purpose`, `request_id`, `at`, the columns of `WAYS`, `input_tokens`, `output_tokens`, `tokens`, `cost_usd` (null where one call's is
         unknown), `latency_s`, `time_to_first_token_s` (of the last call). Grain: one answer, oldest first.
     """
     asked = calls.filter(pl.col("purpose").is_in(ANSWERING) & (pl.col("status") == "answered")).sort("at", "called_at")
+    asked = asked.join_asof(champions.sort("since"), left_on="at", right_on="since", strategy="backward")
+    asked = asked.filter((pl.col("purpose") == SERVED) | (pl.col("prompt_hash") == pl.col("champion_prompt_hash")))
     whole = {"input_tokens": "input_token_count", "output_tokens": "output_token_count", "cost_usd": "cost_usd", "latency_s": "latency_s"}
     sums = [pl.when(pl.col(column).is_null().any()).then(None).otherwise(pl.col(column).sum()).alias(name) for name, column in whole.items()]
-    last = [pl.col(name).last() for name in ("at", *WAYS, "time_to_first_token_s")]
-    answers = asked.group_by("purpose", "request_id", "at", maintain_order=True).agg(
-        *sums, *(part for part in last if part.meta.output_name() != "at")
-    )
+    answers = asked.group_by("purpose", "request_id", "at", *WAYS, maintain_order=True).agg(*sums, pl.col("time_to_first_token_s").last())
     return answers.with_columns((pl.col("input_tokens") + pl.col("output_tokens")).alias("tokens"))
 
 

@@ -31,16 +31,25 @@ def build_calls(count: int, *, tokens: tuple[int | None, int] = (100, 20), versi
     return pl.DataFrame(rows, schema=schema)
 
 
+CHAMPIONS = pl.DataFrame(
+    [(DAY - timedelta(days=5), "1" * 64)], schema={"since": pl.Datetime("us", "UTC"), "champion_prompt_hash": pl.String}, orient="row"
+)
+
+
+def gather(calls: pl.DataFrame) -> pl.DataFrame:
+    return gather_answers(calls, CHAMPIONS)
+
+
 def nothing(risen: pl.DataFrame, earlier: pl.DataFrame) -> str:
     return "why"
 
 
 def rise(now: pl.DataFrame, before: pl.DataFrame) -> Figure:
-    return measure_rise(gather_answers(now), gather_answers(before), explain=nothing)
+    return measure_rise(gather(now), gather(before), explain=nothing)
 
 
 def figures_of(calls: pl.DataFrame) -> dict[tuple[str, str], Figure]:
-    return {(figure.name, figure.slice_value): figure for figure in measure_calls(calls, gather_answers(calls))}
+    return {(figure.name, figure.slice_value): figure for figure in measure_calls(calls, gather(calls))}
 
 
 def test_all_calls_of_an_answer_count_as_one_answer_and_those_of_a_judge_as_none():
@@ -48,6 +57,13 @@ def test_all_calls_of_an_answer_count_as_one_answer_and_those_of_a_judge_as_none
     found = figures_of(twice)
     assert (found[TOKENS, "all"].value, found[TOKENS, "all"].count) == (240.0, 1)
     assert found["calls/cost_per_answer_usd", "all"].value == pytest.approx(0.002)
+
+
+def test_of_what_an_evaluation_asks_only_the_answers_of_the_champion_count():
+    """A challenger with a prompt of three times the length is no rise: nobody is answered by it."""
+    asked = pl.concat([build_calls(5, purpose="evaluate", day=1), build_calls(5, version=2, tokens=(300, 20), purpose="evaluate", day=1)])
+    assert gather(asked)["prompt_version"].unique().to_list() == [1]
+    assert rise(asked, build_calls(5, purpose="evaluate")).value == 0
 
 
 def test_each_prompt_has_a_figure_of_its_own():
@@ -96,7 +112,7 @@ def explain(now: pl.DataFrame, *, reigns: tuple[tuple[int, int, int], ...], with
     }
     templates = {f"{version}" * 64: PromptTemplate(**shared, system=text) for version, text in system.items()}
     chains = [ChainReign(version=chain, since=DAY + timedelta(days=day), prompt_hash=f"{prompt}" * 64) for chain, day, prompt in reigns]
-    return explain_change(gather_answers(now), gather_answers(build_calls(9)), reigns=chains, templates=templates if with_templates else {})
+    return explain_change(gather(now), gather(build_calls(9)), reigns=chains, templates=templates if with_templates else {})
 
 
 LONGER = build_calls(9, version=2, tokens=(300, 30), day=1)
