@@ -58,7 +58,7 @@ need = @$(foreach name,$(1),[[ -n "$${$(name):-}" ]] || { echo 'make $@ needs $(
 	featurize index \
 	train promote score monitor retrain lifecycle approve reject withdraw rollback verify serve drain review traces models ui-mlflow ui-prefect reset deploy diff \
 	undeploy release s3 test test-long check lint format types imports docs docs-check ci story bench-lifecycle bench-use-cases bench-large bench-groundedness \
-	bench-llm-server bench-documents bench-guardrails bench-retrieval bench-chat install verdict \
+	bench-llm-server bench-documents bench-guardrails bench-retrieval bench-chat bench-question-drift install verdict \
 	drills workflows secrets audit \
 	verify-from-scratch post-verdict backup restore
 
@@ -306,6 +306,9 @@ bench-groundedness: $(RUN) ## Which made-up sentences groundedness by words lets
 
 bench-retrieval: $(RUN) ## Retrieval among 1,907 sections of the newest index, drawn five times, beside a plain peer (3 min)
 	@$(PYTHON) -m benchmarks.retrieval --use-case "$$USE_CASE" $(ended)
+
+bench-question-drift: $(RUN) ## How often drift of questions is called where nothing moved, and where something did, on the FAQ of Python (10 min)
+	@$(PYTHON) -m benchmarks.question_drift
 
 bench-chat: $(RUN) ## 10,000 questions at the assistant that make serve has started, and each answer looked for in the lake; milliseconds p50, p95
 	@$(PYTHON) -m benchmarks.chat_load $(one_use_case) $(ended)

@@ -52,10 +52,14 @@ def publish_promotion(settings: Settings, case: UseCase, challenger: Version, ju
 
 
 def publish_monitoring(settings: Settings, case: UseCase) -> None:
-    """Show drift and live performance, where there is any."""
+    """Show drift, live performance and how it served, where there is any."""
     if not is_watched():
         return
-    found = {"drift": notes.build_drift(settings, case), "performance": notes.build_performance(settings, case)}
+    found = {
+        "drift": notes.build_drift(settings, case),
+        "performance": notes.build_performance(settings, case),
+        "service": notes.build_service(settings, case),
+    }
     for subject, text in found.items():
         if text:
             create_markdown_artifact(key=_key(subject, case), markdown=text, description=text.partition("\n")[0].removeprefix("# "))

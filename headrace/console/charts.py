@@ -182,10 +182,10 @@ def draw_times(facts: Facts) -> Markup | None:
     return plots.draw_bars(bars, label="Seconds of each stage.")
 
 
-def draw_strengths(strengths: Sequence[tuple[str, float]]) -> Markup | None:
-    """How much each feature moves the champion's predictions (mean absolute SHAP value)."""
+def draw_strengths(strengths: Sequence[tuple[str, float]], kind: Kind) -> Markup | None:
+    """How much each part of the champion counts: a model's features, a chain's legs of retrieval."""
     bars = [Bar(name=name, value=value, words=f"{value:.3f}") for name, value in strengths]
-    return plots.draw_bars(bars, label="Mean absolute SHAP value of the strongest features.", left=240, width=480) if bars else None
+    return plots.draw_bars(bars, label=f"{_capitalize(kind.words.strength)}.", left=240, width=480) if bars else None
 
 
 def _capitalize(text: str) -> str:

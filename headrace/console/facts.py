@@ -38,6 +38,8 @@ class Facts:
         performance: Metrics of all predictions together, one column per metric. Grain: one row per window and version.
         drift: Distance of features from their references.
         quality: What was expected of batches and what came; the newest judgement of each batch.
+        live: How what was served did, figure by figure and window by window.
+        alerts: What crossed a bar of the policy.
     """
 
     as_of: datetime | None
@@ -50,6 +52,8 @@ class Facts:
     performance: pl.DataFrame
     drift: pl.DataFrame
     quality: pl.DataFrame
+    live: pl.DataFrame
+    alerts: pl.DataFrame
 
     @property
     def champion(self) -> Reign | None:
@@ -128,6 +132,8 @@ def read_facts(settings: Settings, case: UseCase) -> Facts:
         performance=spread_metrics(_read(settings, case, "model_performance", "window_start", "model_version"), case=case),
         drift=_read(settings, case, "drift", "window_start", "view", "feature"),
         quality=_keep_newest(_read(settings, case, "data_quality", "table_name", "batch_id")),
+        live=_read(settings, case, "live_figures", "window_start", "figure", "slice_column", "slice_value"),
+        alerts=_read(settings, case, "alerts", "window_end", "alert", "figure"),
     )
 
 

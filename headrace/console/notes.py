@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 from markupsafe import Markup
 
-from headrace.console import charts
+from headrace.console import charts, service
 from headrace.console.facts import spread_metrics
 from headrace.console.svg import embed
 from headrace.decisions import Decision
@@ -58,7 +58,7 @@ def build_comparison(settings: Settings, case: UseCase, version: versions.Versio
             *_picture(f"Gain of each challenger over its opponent ({words.loss_unit})", _draw_gains(settings, case)),
             *_table(("on its own holdout", "this model", "linear", "business rule"), own),
             "",
-            *_picture(f"What moves it: mean absolute SHAP value ({words.score_unit})", charts.draw_strengths(_read_strengths(folder))),
+            *_picture(f"What moves it: {words.strength} ({words.score_unit})", charts.draw_strengths(_read_strengths(folder), load_kind(case.kind))),
             *build_links(settings, version),
         ]
     )
@@ -107,6 +107,27 @@ def build_performance(settings: Settings, case: UseCase) -> str:
     ]
     header = ("window", "version", "labelled rows", kind.words.loss, f"rule's {kind.words.loss}", kind.words.ranking, "happened", "expected")
     return "\n".join([f"# Live performance of {case.name}, newest window first", "", *_table(header, lines)])
+
+
+def build_service(settings: Settings, case: UseCase) -> str:
+    """How the newest window that was served did against the policy's bars, and the alerts of all windows; empty where nothing was served."""
+    live, alerts = (tables.read(settings, table).filter(pl.col("use_case") == case.name).collect() for table in (service.LIVE, service.ALERTS))
+    if live.is_empty() and alerts.is_empty():
+        return ""
+    figures = service.list_figures(live)
+    lines = [(row["name"], row["value"], row["interval"], row["count"], row["bar"], row["verdict"], row["reason"]) for row in figures["rows"]]
+    raised = [(f"{row['at']:%Y-%m-%d}", row["figure"], row["reason"]) for row in service.list_alerts(alerts)]
+    return "\n".join(
+        [
+            f"# How {case.name} served{', ' + figures['window'] if figures['window'] else ''}",
+            "",
+            *_table(("figure", "value", "95 % interval", "of", "bar", "verdict", "why"), lines),
+            "",
+            "## Alerts, newest first",
+            "",
+            *(_table(("window", "figure", "what happened"), raised) if raised else ["None."]),
+        ]
+    )
 
 
 def build_links(settings: Settings, version: versions.Version) -> list[str]:

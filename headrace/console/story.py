@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from headrace.console import charts, figures
+from headrace.console import charts, figures, service
 from headrace.console.facts import Facts, read_facts, read_tables
 from headrace.console.pages import build_templates, name_place, quality_path, render_markdown, story_path, write_page, write_quality_page
 from headrace.errors import CandidateError
@@ -45,6 +45,8 @@ def render_story(settings: Settings, case: UseCase) -> str:
         "events": list_events(facts),
         "plots": charts.draw_all(facts, case, outcomes=outcomes.rows, history_start=_find_history_start(settings, case)),
         "causes": list_causes(facts),
+        "service": service.list_figures(facts.live),
+        "alerts": service.list_alerts(facts.alerts),
         "champion": describe_champion(settings, case, facts),
         "tables": list_tables(settings, case),
         "quality_page": quality_path(settings, case).name,
@@ -105,7 +107,7 @@ def describe_champion(settings: Settings, case: UseCase, facts: Facts) -> dict[s
             for metric in load_kind(case.kind).watched
             for whose in ("", "baseline_")
         },
-        "strengths": charts.draw_strengths(_list_strengths(version.explanation)),
+        "strengths": charts.draw_strengths(_list_strengths(version.explanation), load_kind(case.kind)),
         "card": render_markdown(version.card),
     }
 

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from headrace.console import service
 from headrace.console.facts import PREDICTION_FEATURE, Facts, read_facts
 from headrace.console.figures import ALL_MONTHS, format_figure, measure_months, read_outcomes
 from headrace.console.pages import name_place, story_path
@@ -23,6 +24,8 @@ def summarize(settings: Settings, case: UseCase) -> str:
         "turned away": _describe_rejections(facts),
         "data": _describe_data(facts),
         "drift": _describe_drift(facts),
+        "served well": _describe_service(facts),
+        "alerts": _describe_alerts(facts),
         "time": _describe_time(facts),
         "the page": str(story_path(settings, case)),
         "next": ", ".join(_list_next(settings, case, is_served=facts.champion is not None)),
@@ -98,6 +101,22 @@ def _describe_drift(facts: Facts) -> str:
     shares = newest.group_by("view").agg(pl.col("is_drifted").sum().alias("drifted_count"), pl.len().alias("row_count")).sort("view")
     listed = ", ".join(f"{drifted} of {format_count(count, 'feature')} unlike {words[view]}" for view, drifted, count in shares.rows())
     return f"{listed or 'no feature had enough values to compare'} in the four weeks to {end:%Y-%m-%d}"
+
+
+def _describe_service(facts: Facts) -> str:
+    newest = service.list_figures(facts.live)
+    if not newest["rows"]:
+        return "nothing has been served long enough to be measured"
+    verdicts = [row["verdict"] for row in newest["rows"]]
+    counts = {word: verdicts.count(word) for word in (service.KEPT, service.BROKEN, service.UNKNOWN)}
+    return f"{', '.join(f'{count} bars {word}' for word, count in counts.items() if count) or 'no bar is declared'}, {newest['window']}"
+
+
+def _describe_alerts(facts: Facts) -> str:
+    if facts.alerts.is_empty():
+        return "none"
+    last = facts.alerts.row(-1, named=True)
+    return f"{facts.alerts.height}, the last of the window to {last['window_end']:%Y-%m-%d}: {last['reason'][:120]}"
 
 
 def _describe_time(facts: Facts) -> str:

@@ -81,5 +81,5 @@ def measure_canaries(retriever: Retrieves, canaries: pl.DataFrame) -> Figure:
         retriever: What answers are found with.
         canaries: `question`, `section_id`. Grain: one question.
     """
-    hits = sum(section_id in {found.section_id for found in retriever.retrieve(question, k=DEPTH)} for question, section_id in canaries.rows())
+    hits = sum(section_id in {found.section_id for found in retriever.rank(question, k=DEPTH)} for question, section_id in canaries.rows())
     return measure_share("retrieval/canary_recall_at_10_fraction", hits, canaries.height)

@@ -47,6 +47,7 @@ WORDS = Words(
     reliable="Is it right as often as it is sure?",
     said="probability that the first section is right",
     came="share that was right",
+    strength="share of each leg of retrieval in the score of a section",
 )
 
 

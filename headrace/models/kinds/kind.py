@@ -50,6 +50,7 @@ class Words:
         loss_unit: Its unit.
         ranking: Name of the figure that says how well predictions rank.
         score_unit: Unit of the trees' scores, in which SHAP values are given.
+        strength: What says how much each part of it counts, in a few words.
         described: Name of what `describe` measures.
         is_share: Whether that, and the predictions, are shares (0 to 1).
         rule: What the business rule says.
@@ -71,6 +72,7 @@ class Words:
     reliable: str
     said: str
     came: str
+    strength: str = "mean absolute SHAP value of its strongest features: what moved the predictions, not what causes the outcome"
 
 
 # Name of LightGBM's parameter, in a kind's `objective` and among a candidate's parameters.

@@ -1,0 +1,73 @@
+"""How what was served did, in words: the figures of the newest window beside their bars, and the alerts of all windows."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from headrace.models.slices import ALL
+
+LIVE, ALERTS = "metrics.live_figures", "metrics.alerts"
+
+KEPT, BROKEN, UNKNOWN = "kept", "broken", "cannot be told"
+
+_COLOURS = {KEPT: "good", BROKEN: "bad", UNKNOWN: "warn", "": "neutral"}
+
+
+def list_figures(live: pl.DataFrame) -> dict[str, Any]:
+    """The newest window: `window` in words, `rows` of all answers, `parts` by guardrail, topic or prompt; what is empty and has no bar is left out.
+
+    Each row has `name`, `value`, `interval`, `count`, `bar`, `verdict`, `colour` and `reason`, as text.
+    """
+    if live.is_empty():
+        return {"window": "", "rows": [], "parts": []}
+    newest = live.filter(pl.col("window_end") == pl.col("window_end").max())
+    shown = newest.filter((pl.col("row_count") > 0) | pl.col("least").is_not_null() | pl.col("most").is_not_null())
+    start, end = (newest[name][0].astimezone(UTC) for name in ("window_start", "window_end"))
+    rows = [_describe(row) for row in shown.iter_rows(named=True)]
+    return {
+        "window": f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}",
+        "rows": [row for row in rows if row["part"] == ALL],
+        "parts": [row for row in rows if row["part"] != ALL],
+    }
+
+
+def list_alerts(alerts: pl.DataFrame) -> list[dict[str, Any]]:
+    """Alerts, newest window first: `at` (its end, UTC), `kind`, `colour`, `figure`, `reason`."""
+    rows = alerts.sort("window_end", "alert", "figure", descending=[True, False, False]).iter_rows(named=True)
+    colours = {"unmeasured": "warn"}
+    return [
+        {"at": _instant(row["window_end"]), "kind": row["alert"], "colour": colours.get(row["alert"], "bad")}
+        | {name: row[name] for name in ("figure", "reason")}
+        for row in rows
+    ]
+
+
+def _describe(row: Mapping[str, Any]) -> dict[str, str]:
+    has_bar = row["least"] is not None or row["most"] is not None
+    # Of nothing, a bar is neither kept nor broken, and nobody need look.
+    verdict = "" if not has_bar or row["row_count"] == 0 else UNKNOWN if row["is_kept"] is None else KEPT if row["is_kept"] else BROKEN
+    ends = [f"at least {_figure(row, row['least'])}"] if row["least"] is not None else []
+    ends += [f"at most {_figure(row, row['most'])}"] if row["most"] is not None else []
+    bounds = (row["lower_bound"], row["upper_bound"])
+    return {
+        "part": row["slice_column"],
+        "name": row["figure"] if row["slice_column"] == ALL else f"{row['figure']}, {row['slice_column']} {row['slice_value']}",
+        "value": _figure(row, row["value"]),
+        "interval": "" if None in bounds else " to ".join(_figure(row, bound) for bound in bounds),
+        "count": f"{row['row_count']:,}",
+        "bar": ", ".join(ends),
+        "verdict": verdict,
+        "colour": _COLOURS[verdict],
+        "reason": row["reason"] or "",
+    }
+
+
+def _figure(row: Mapping[str, Any], value: float | None) -> str:
+    """A share in per cent, everything else with four digits."""
+    return "–" if value is None else f"{value:.1%}" if row["figure"].endswith("_fraction") else f"{value:,.4g}"
+
+
+def _instant(value: datetime) -> datetime:
+    return value.astimezone(UTC)
