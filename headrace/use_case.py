@@ -137,8 +137,7 @@ class Policy:
         metric: The metric that the suspicion limit judges, for example `holdout/roc_auc`.
         suspicion_limit: A holdout metric better than this is taken for a leak, and blocks.
         max_feature_auc: A single feature whose ROC AUC (of numbers: concordance) alone is above this is taken for a leak, and nothing is trained.
-        min_training_rows: Labelled rows below which nothing is trained.
-        min_holdout_rows: Labelled holdout rows below which nothing is compared.
+        min_training_rows, min_holdout_rows: Labelled rows below which nothing is trained, and of the holdout, nothing compared.
         min_gain: Mean loss (nats, or the label's unit squared) by which a challenger must beat its opponent, at the lower bound.
         confidence_fraction: One-sided confidence of that bound, 0 to 1.
         resample_by: Span of time whose rows are resampled together, because what they share (a storm) makes them one observation.
@@ -160,13 +159,11 @@ class Policy:
         max_age: Age of the champion at which retraining is scheduled.
         cool_down: Time after a training in which none is started again.
         min_new_labels: Labels that must have come since the last training.
-        budget: Number of trainings allowed in `budget_window`.
-        budget_window: See `budget`.
+        budget, budget_window: Number of trainings allowed, and in how long a time.
         floors: Figures of the holdout (`holdout/ndcg_at_10_lower_bound`) -> the least that is promoted. Empty: no such bar. Figures that
             begin with `worded/` are of answers in a model's words (`headrace.llm.wording_figures`), judged where prompt or model are new.
         ceilings: Figures -> the most that is promoted, for costs, latencies and attacks that succeed. Empty: no such bar.
-        live_floors: Figures of what is served (`feedback/thumbs_up_fraction`, `metrics.live_figures`) -> the least of a window; less is an alert.
-        live_ceilings: Figures -> the most of a window: latencies, costs, refusals, drift. Empty: no such bar.
+        live_floors, live_ceilings: Figures of what is served (`metrics.live_figures`) -> the least, and the most, of a window; beyond is an alert.
         min_live_rows: Answers of a window below which no such figure is judged.
     """
 

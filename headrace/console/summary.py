@@ -23,9 +23,7 @@ def summarize(settings: Settings, case: UseCase) -> str:
         "trainings": _describe_trainings(facts),
         "turned away": _describe_rejections(facts),
         "data": _describe_data(facts),
-        "drift": _describe_drift(facts),
-        "served well": _describe_service(facts),
-        "alerts": _describe_alerts(facts),
+        "drift": f"{_describe_drift(facts)}{_describe_alerts(facts)}",
         "time": _describe_time(facts),
         "the page": str(story_path(settings, case)),
         "next": ", ".join(_list_next(settings, case, is_served=facts.champion is not None)),
@@ -103,20 +101,12 @@ def _describe_drift(facts: Facts) -> str:
     return f"{listed or 'no feature had enough values to compare'} in the four weeks to {end:%Y-%m-%d}"
 
 
-def _describe_service(facts: Facts) -> str:
-    newest = service.list_figures(facts.live)
-    if not newest["rows"]:
-        return "nothing has been served long enough to be measured"
-    verdicts = [row["verdict"] for row in newest["rows"]]
-    counts = {word: verdicts.count(word) for word in (service.KEPT, service.BROKEN, service.UNKNOWN)}
-    return f"{', '.join(f'{count} bars {word}' for word, count in counts.items() if count) or 'no bar is declared'}, {newest['window']}"
-
-
 def _describe_alerts(facts: Facts) -> str:
+    """How many alerts there were, and the newest; nothing where nothing was watched."""
     if facts.alerts.is_empty():
-        return "none"
-    last = facts.alerts.row(-1, named=True)
-    return f"{facts.alerts.height}, the last of the window to {last['window_end']:%Y-%m-%d}: {last['reason'][:120]}"
+        return "" if facts.live.is_empty() else "; what was served raised no alert"
+    newest = service.list_alerts(facts.alerts)[0]
+    return f"; {format_count(facts.alerts.height, 'alert')}, the newest about {newest['figure']} until {newest['at']:%Y-%m-%d}"
 
 
 def _describe_time(facts: Facts) -> str:

@@ -56,12 +56,12 @@ POLICY = Policy(
         "worded/token_count": 800.0,
         "worded/latency_p95_s": 120.0,
     },
-    # Of a day: what is quoted stands in the documents, word for word; questions that are unlike those it was tuned on, once in three years by
-    # chance; canaries far below the recall on the holdout mean an index that is broken.
+    # Of a day: what is quoted stands in the documents, word for word; questions that are unlike those it was tuned on, seven days a
+    # year by chance; canaries far below the recall on the holdout mean an index that is broken.
     live_floors={
         "feedback/thumbs_up_fraction": 0.6,
-        "questions/topic_p_value": 0.001,
-        "questions/embedding_p_value": 0.001,
+        "questions/topic_p_value": 0.01,
+        "questions/embedding_p_value": 0.01,
         "retrieval/canary_recall_at_10_fraction": 0.6,
         "grades/citations_exist_fraction": 1.0,
         "grades/quotes_verbatim_fraction": 1.0,
