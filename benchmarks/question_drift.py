@@ -8,6 +8,7 @@ that its name suggests.
 
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -63,9 +64,9 @@ def measure(settings: Settings) -> None:
     print(f"CPU-seconds of one test of 60 against 100 embeddings: {time.process_time() - began:.2f}")
 
 
-def list_titles(folder: object) -> list[str]:
+def list_titles(folder: Path) -> list[str]:
     """Headings of the documentation of the C API."""
-    found = [document for document in list_documents(folder) if document.document_id.startswith("c-api/")]  # ty: ignore[invalid-argument-type]
+    found = [document for document in list_documents(folder) if document.document_id.startswith("c-api/")]
     split = [split_document(document.read() or b"", media_type=document.media_type, document_id=document.document_id) for document in found]
     return sorted({section.title for sections in split for section in sections})
 

@@ -4,7 +4,7 @@ A figure that nobody can give is null beside its count and says why, never 0. A 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -129,7 +129,9 @@ def _judge(figure: Figure, policy: Policy) -> Figure:
     return replace(figure, is_kept=not (is_low or is_high))
 
 
-def _measure(name, values, summarize, *, slice_column, slice_value) -> Figure:  # noqa: ANN001 - see its callers
+def _measure(
+    name: str, values: Sequence[float | None] | pl.Series, summarize: Callable[[np.ndarray], float], *, slice_column: str, slice_value: str
+) -> Figure:
     known = [value for value in values if value is not None and math.isfinite(value)]
     unknown_count = len(values) - len(known)
     reason = f"{unknown_count} of {len(values)} are not known" if unknown_count else None

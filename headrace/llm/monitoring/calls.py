@@ -6,6 +6,7 @@ themselves: a window in which a longer prompt took over at noon holds as many sh
 
 from collections.abc import Callable
 
+import numpy as np
 import polars as pl
 
 from headrace.monitoring.figures import Figure, measure_mean, measure_percentile, measure_share
@@ -74,7 +75,7 @@ def measure_calls(calls: pl.DataFrame, answers: pl.DataFrame) -> list[Figure]:
 def find_risen(answers: pl.DataFrame) -> pl.DataFrame:
     """The answers of the window that took most: of the prompt and model with the highest median, of those with enough answers."""
     parts = [part for part in answers.drop_nulls("tokens").partition_by(*WAYS, maintain_order=True) if part.height >= MIN_ANSWERS]
-    return max(parts, key=lambda part: float(part["tokens"].median() or 0), default=answers.drop_nulls("tokens").clear())  # ty: ignore[invalid-argument-type]
+    return max(parts, key=_median, default=answers.drop_nulls("tokens").clear())
 
 
 def measure_rise(answers: pl.DataFrame, earlier: pl.DataFrame, *, explain: Explain) -> Figure:
@@ -106,4 +107,4 @@ def name_prompt(answers: pl.DataFrame) -> str:
 
 
 def _median(answers: pl.DataFrame) -> float:
-    return float(answers["tokens"].median() or 0)  # ty: ignore[invalid-argument-type]
+    return float(np.median(answers["tokens"].to_numpy()))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -118,12 +119,12 @@ def test_a_monitor_that_is_killed_between_any_two_writes_and_run_again_leaves_th
     for allowed in range(3):
         done = 0
 
-        def die(*arguments: object, allowed: int = allowed, **options: object) -> object:
+        def die(*arguments: Any, allowed: int = allowed, **options: Any) -> object:
             nonlocal done
             if done == allowed:
                 raise KeyboardInterrupt("killed")
             done += 1
-            return append(*arguments, **options)  # ty: ignore[invalid-argument-type]
+            return append(*arguments, **options)
 
         with monkeypatch.context() as killed:
             killed.setattr(tables, "append", die)
