@@ -110,19 +110,15 @@ class Answer:
                 logger.info("trying alias %s again in %.1f s after %s", self.alias, pause, failure.kind)
                 time.sleep(pause)
 
-    def read_parts(self) -> Iterator[str]:
-        """The parts of the answer that have come and will come.
+    def read(self) -> None:
+        """Read the answer to its end.
 
         Raises:
             Failure: The answer broke off or took too long.
         """
         try:
-            if self.text:
-                yield self.text
             for delta in self._deltas:
                 self._take(delta)
-                if delta.text:
-                    yield delta.text
             if self._last.finish_reason is None:
                 raise Failure(kind="broken", message="the stream ended before the answer did")
         except Failure as failure:

@@ -4,8 +4,8 @@ A call has time-outs, tries again what was not begun, falls back on the aliases 
 as one error that says which alias, where, what came and what to do. Either carries its calls, for `metrics.llm_calls`.
 """
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -68,53 +68,6 @@ class Completion:
     calls: tuple[ModelCall, ...]
 
 
-class CompletionStream:
-    """An answer that comes in parts; to be used in a `with` block, so that a reader who leaves early ends the call.
-
-    Its first part has come: until then other attempts and aliases were tried, and none is after it.
-    """
-
-    def __init__(self, answer: Answer, earlier: tuple[ModelCall, ...]) -> None:
-        self._answer = answer
-        self._earlier = earlier
-
-    def __iter__(self) -> Iterator[str]:
-        """The parts, in order.
-
-        Raises:
-            GatewayError: The answer broke off; what came until then is no answer.
-        """
-        try:
-            yield from self._answer.read_parts()
-        except Failure as failure:
-            raise GatewayError(_explain(self._answer, failure), calls=self.calls) from failure
-
-    def __enter__(self) -> Self:
-        """Itself."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Give the connection back; an answer that was not read to its end counts as abandoned."""
-        self._answer.close()
-
-    @property
-    def calls(self) -> tuple[ModelCall, ...]:
-        """All calls that it took, the one that brings it last; whole once the stream ended or its block was left."""
-        return (*self._earlier, self._answer.describe())
-
-    @property
-    def completion(self) -> Completion:
-        """The whole answer, once the last part was read.
-
-        Raises:
-            GatewayError: It was not read to its end.
-        """
-        call = self._answer.describe()
-        if call.status != "answered":
-            raise GatewayError(f"the answer of alias {call.alias!r} is {call.status}; read the stream to its end before asking for the whole")
-        return Completion(text=self._answer.text, call=call, calls=self.calls)
-
-
 class Gateway:
     """The door of one environment; to be used in a `with` block, which ends the servers that it started.
 
@@ -168,25 +121,6 @@ class Gateway:
             SettingsError: The alias is not declared.
         """
         request = Request(messages=messages, max_tokens=max_tokens, temperature=temperature, stop=stop, output_schema=output_schema)
-        return self._ask(alias, request, origin=origin, is_whole=True).completion
-
-    def stream(
-        self,
-        alias: str,
-        messages: Sequence[Message],
-        *,
-        origin: CallOrigin,
-        max_tokens: int,
-        temperature: float | None = 0.0,
-        stop: Sequence[str] = (),
-        output_schema: Mapping[str, Any] | None = None,
-    ) -> CompletionStream:
-        """Call a model and return once the first part of its answer is there. Arguments and errors are those of `complete`."""
-        request = Request(messages=messages, max_tokens=max_tokens, temperature=temperature, stop=stop, output_schema=output_schema)
-        return self._ask(alias, request, origin=origin, is_whole=False)
-
-    def _ask(self, alias: str, request: Request, *, origin: CallOrigin, is_whole: bool) -> CompletionStream:
-        """The first answer that comes, of the alias or one of its fallbacks; whole or only begun."""
         calls: list[ModelCall] = []
         failures: list[str] = []
         for name in (alias, *_find(self._settings, alias).fallbacks):
@@ -199,12 +133,12 @@ class Gateway:
                 asked_alias=alias,
                 count_tokens=self._count_tokens,
             )
-            stream = CompletionStream(answer, tuple(calls))
             try:
-                answer.open()
-                if is_whole:
-                    deque(answer.read_parts(), maxlen=0)
-                return stream
+                with closing(answer):
+                    answer.open()
+                    answer.read()
+                call = answer.describe()
+                return Completion(text=answer.text, call=call, calls=(*calls, call))
             except Failure as failure:
                 calls.append(answer.describe())
                 failures.append(_explain(answer, failure))

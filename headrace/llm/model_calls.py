@@ -63,7 +63,7 @@ class ModelCall:
         token_source: `server`, `tokenizer` (counted here), or `none`.
         cost_usd: Price of the tokens in US dollars; None: tokens or price unknown.
         attempt_count: Requests that were sent, or tried to be.
-        status: `answered`, `failed`, or `abandoned` by the reader of a stream.
+        status: `answered`, `failed`, or `abandoned`: not read to its end.
         error_kind: Why it failed; None: it did not.
         http_status: Last status of the server; None: it sent none.
         finish_reason: Why the answer ended: `stop`, `length`, `content_filter`, `tool_calls`, `other`; None: it did not.
