@@ -39,16 +39,14 @@ def measure_scores(answers: Sequence[Answered], *, bars: Mapping[int, float]) ->
 
 def measure_stale(answers: Sequence[Answered], find_stale: FindStale) -> Figure:
     """Share of answers of which one of the first sections has changed or gone since their index was made."""
-    name, found, unknown = "retrieval/stale_fraction", [], 0
-    for answered in answers:
-        if not answered.reply.ranked:
-            continue
-        stale = find_stale(answered.reply.pins.get("index", ""))
-        unknown += stale is None
-        found.append(bool(stale) and not set(answered.reply.ranked[:SHOWN]).isdisjoint(stale or ()))
-    if unknown:
-        return Figure(name=name, value=None, count=len(found), reason=f"the index version of {unknown} of {len(found)} answers is not recorded")
-    return measure_share(name, sum(found), len(found))
+    name, searched = "retrieval/stale_fraction", [answered.reply for answered in answers if answered.reply.ranked]
+    indexes = [reply.pins.get("index", "") for reply in searched]
+    stale = {index: find_stale(index) for index in set(indexes)}
+    if unknown := sum(stale[index] is None for index in indexes):
+        reason = f"the index version of {unknown} of {len(searched)} answers is not recorded"
+        return Figure(name=name, value=None, count=len(searched), reason=reason)
+    hits = sum(not set(reply.ranked[:SHOWN]).isdisjoint(stale[index] or ()) for reply, index in zip(searched, indexes, strict=True))
+    return measure_share(name, hits, len(searched))
 
 
 def find_changed(then: pl.DataFrame, now: pl.DataFrame) -> set[str]:
