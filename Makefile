@@ -208,7 +208,7 @@ tables: $(RUN) ## Every table of the environment, its rows and version
 results: $(RUN) ## Write the monthly figures to docs/results.md
 	@$(look) --write docs/results.md
 
-evaluation: $(RUN) ## Write how good each way to retrieve was to docs/docs-assistant.md
+evaluation: $(RUN) ## Write how good each way to retrieve and each prompt was to docs/docs-assistant.md
 	@$(look) --write docs/docs-assistant.md
 
 explore: $(EXPLORE) ## Open a notebook on the lake, read only, yours to change: profile, labels, drift, SQL; on 127.0.0.1:2718, until Ctrl-C (PORT=)

@@ -1,7 +1,8 @@
 """LLM evaluate: every way to retrieve, and the words of champion and challenger, are tried on questions whose answer is known; figures become rows.
 
 Reads   silver.<use_case>_questions, gold.<use_case>_features, the index, metrics.index_versions, registry
-Writes  metrics.retrieval_evaluations, metrics.evaluation_results, inference.<use_case>_worded_answers, metrics.llm_calls, metrics.pipeline_runs
+Writes  metrics.retrieval_evaluations, metrics.evaluation_results, inference.<use_case>_worded_answers, metrics.rubric_grades,
+        metrics.llm_calls, metrics.pipeline_runs
 Gate    none of its own; promote judges chains, by these words where prompt or model are new
 Run     make evaluate USE_CASE=docs_assistant ENV=dev
 """
@@ -15,7 +16,7 @@ from headrace import use_case as use_cases
 from headrace.lake import runs
 from tasks.clock import read_as_of
 from tasks.environment import open_environment
-from tasks.llm_evaluate import append_retrieval_evaluation, append_wordings, name_slice
+from tasks.llm_evaluate import append_grades, append_retrieval_evaluation, append_wordings, name_slice
 from tasks.naming import build_run_name
 from tasks.parameters import Limit, Name
 from tasks.stage import StageResult, end_repeat, end_stage
@@ -42,4 +43,6 @@ def llm_evaluate(use_case: str, as_of: datetime | None = None, limit: Limit = No
 
     # Both legs are asked once; their fusions are judged on what they returned.
     steps = [append_retrieval_evaluation(settings, case, as_of=as_of), append_wordings(settings, case, as_of=as_of, limit=limit, prompt=prompt)]
+    # A judge takes some seconds for each label and answer, so a tick of the lifecycle leaves judges to `make evaluate`.
+    steps.append(append_grades(settings, case, as_of=as_of, with_judges=limit is not None))
     return end_stage(settings, run, steps)

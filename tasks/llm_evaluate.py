@@ -5,7 +5,7 @@ from datetime import datetime
 from prefect import task
 
 from headrace.lake.runs import Step
-from headrace.llm import evaluation_records, wording_records
+from headrace.llm import evaluation_records, judging, wording_records
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 from tasks.options import COMPUTE, STORE
@@ -27,3 +27,9 @@ def append_retrieval_evaluation(settings: Settings, case: UseCase, *, as_of: dat
 def append_wordings(settings: Settings, case: UseCase, *, as_of: datetime, limit: int | None, prompt: str | None) -> Step:
     """Append answers in a model's words to questions that no chain was tuned on, each once."""
     return wording_records.append_wordings(settings, case, as_of=as_of, limit=limit, prompt=prompt)
+
+
+@task(**COMPUTE)
+def append_grades(settings: Settings, case: UseCase, *, as_of: datetime, with_judges: bool) -> Step:
+    """Append the grades that rubrics give to those answers, each once; judges are asked where it was wished for."""
+    return judging.append_grades(settings, case, as_of=as_of, with_judges=with_judges)

@@ -1,7 +1,7 @@
 """Look at an environment: `python -m headrace.console <verb> --use-case NAME`.
 
 Verbs: `page`, `quality`, `runs` and `catalog` write a page and say where, `results` gives the monthly figures as Markdown, `evaluation`
-those of retrieval, `summary` the story in fifteen lines, `tables` every table of the environment. `catalog` alone needs no use case: it
+those of retrieval and prompts, `summary` the story in fifteen lines, `tables` every table of the environment. `catalog` alone needs no use case: it
 then covers all of them.
 Exit codes as in `headrace.errors`. The environment is `HEADRACE_ENV`; `--of prod` shows another one's tables instead, drawn with
 this one's own credentials.
@@ -50,7 +50,7 @@ _VERBS = {
     "runs": "write the page about runs, versions and what waits for a person",
     "catalog": "write the page of every table and feature, of one use case or of all",
     "results": "the monthly figures, as Markdown",
-    "evaluation": "how good each way to retrieve was, as Markdown",
+    "evaluation": "how good each way to retrieve and each prompt was, as Markdown",
     "summary": "the story in fifteen lines",
     "tables": "every table with its rows and version",
 }

@@ -1,4 +1,4 @@
-"""How good retrieval was, as Markdown: the newest evaluation, leg by leg, with intervals and what each figure is made of."""
+"""How good retrieval and prompts were, as Markdown: the newest evaluation with intervals and what each figure is made of."""
 
 import json
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from headrace.console.pages import name_place
+from headrace.console.prompts_table import render_prompts
 from headrace.inventory.markdown import render_table, replace_between
 from headrace.lake import tables
 from headrace.llm.evaluation_sets import EVALUATIONS, NOT_MEASURED
@@ -40,12 +41,15 @@ def render_evaluation(settings: Settings, case: UseCase) -> str:
         return f"No evaluation of {case.name} in `{settings.seen}` yet: run `{command}`. Without questions: {missing}.\n"
     newest = rows.filter(pl.col("as_of") == pl.col("as_of").max())
     parts = [
+        "### Retrieval",
         _introduce(settings, case, newest),
         _tabulate(newest, "holdout", _FIGURES, with_time=True),
         _tell_gains(newest),
         _tell_silence(newest),
         "On the half that the weights were found on (it has seen the answers):",
         _tabulate(newest, "tune", _FIGURES, with_time=False),
+        "### Prompts",
+        render_prompts(settings, case),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

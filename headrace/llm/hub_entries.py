@@ -81,10 +81,10 @@ class Figure(_Strict):
 
 
 class Entry(_Strict):
-    """One model, tokenizer or corpus. Every field is required: an unsaid licence or hash is not one."""
+    """One model, tokenizer, corpus or set of labels. Every field is required: an unsaid licence or hash is not one."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$", description="Also the file's name.")
-    kind: Literal["generator", "embedder", "reranker", "classifier", "tokenizer", "corpus"] = Field(description="What it is used as.")
+    kind: Literal["generator", "embedder", "reranker", "classifier", "tokenizer", "corpus", "labels"] = Field(description="What it is used as.")
     licence: str = Field(min_length=1, description="SPDX id of the files' licence; the package that carries them may have another.")
     description: str = Field(min_length=1, description="What it is and can do, in a sentence or two.")
     source: Annotated[WheelSource | DebianSource, Field(discriminator="type")] = Field(description="The package that carries the files.")

@@ -117,7 +117,7 @@ def judge_wording(chain: Chain, quoted: Reply, sections: tuple[Section, ...], te
     numbers = [int(number) for mark in _CITATION.findall(text) for number in re.findall(r"\d+", mark)]
     if wrong := sorted({number for number in numbers if not 1 <= number <= len(sections)}):
         return quoted, blocked(GATE, f"it cites passage {wrong[0]} of {len(sections)}")
-    words = _CITATION.sub("", text).strip()
+    words = remove_citations(text)
     if not words:
         return quoted, blocked(GATE, "it said nothing")
     cited = [sections[number - 1] for number in dict.fromkeys(numbers)] or list(sections)
@@ -133,7 +133,12 @@ def judge_wording(chain: Chain, quoted: Reply, sections: tuple[Section, ...], te
 
 def says_that_it_does_not_know(text: str) -> bool:
     """Whether a model declined in the words that prompts ask for."""
-    return _CITATION.sub("", text).strip().lower().startswith(DOES_NOT_KNOW.partition(":")[0].lower())
+    return remove_citations(text).lower().startswith(DOES_NOT_KNOW.partition(":")[0].lower())
+
+
+def remove_citations(text: str) -> str:
+    """What was said, without the marks that cite."""
+    return _CITATION.sub("", text).strip()
 
 
 def _end(reply: Reply, verdict: Decision, calls: tuple[ModelCall, ...]) -> Wording:

@@ -13,16 +13,22 @@ from headrace.llm.intervals import Interval, estimate_gain, estimate_mean
 from headrace.resampling import resample_means
 
 # More is better: share of answers that stand in the model's words; share of its sentences that a cited section holds; share of the cited
-# sections that are known to answer; likeness to the true section.
-QUALITIES = ("worded_fraction", "grounded_fraction", "citation_precision_fraction", "rouge_l_fraction")
+# sections that are known to answer; share of the answers that are the true one, and likeness to it.
+QUALITIES = ("worded_fraction", "grounded_fraction", "citation_precision_fraction", "exact_match_fraction", "rouge_l_fraction")
 
 # Less is better: tokens of prompt and answer, US dollars, and seconds of one answer.
 COSTS = ("token_count", "cost_usd", "latency_s")
 
 COUNT = "question_count"
 
+# Columns of grades by rubrics begin so; more is better.
+RUBRIC = "rubric_"
+
 # The time that nineteen of twenty answers stay below.
 _SLOW_SHARE = 0.95
+
+# Where a figure is a share of rows, the column that says yes or no.
+_COLUMNS = {"worded_fraction": "is_worded", "exact_match_fraction": "is_exact_match"}
 
 Figures = dict[str, float | None]
 
@@ -31,10 +37,11 @@ def measure_words(rows: pl.DataFrame, *, seed: int) -> Mapping[str, Interval]:
     """Mean of each figure over questions, with its interval; without a value where no question has one, or a cost is unknown.
 
     Args:
-        rows: Rows of the contract `inference.<use_case>_worded_answers`. Grain: one row per question.
+        rows: Rows of the contract `inference.<use_case>_worded_answers`; columns that begin with `rubric_` are grades. Grain: one row per question.
         seed: Makes the intervals reproducible.
     """
-    return {metric: estimate_mean(_read_values(rows, metric)["value"].to_numpy(), seed=seed) for metric in (*QUALITIES, *COSTS)}
+    metrics = (*QUALITIES, *(name for name in rows.columns if name.startswith(RUBRIC)), *COSTS)
+    return {metric: estimate_mean(_read_values(rows, metric)["value"].to_numpy(), seed=seed) for metric in metrics}
 
 
 def compare_words(challenger: pl.DataFrame, champion: pl.DataFrame | None, *, seed: int) -> Figures:
@@ -72,9 +79,9 @@ def _compare(mine: pl.DataFrame, other: pl.DataFrame, metric: str, *, seed: int)
     pairs = _read_values(mine, metric).join(_read_values(other, metric), on="question_id", suffix="_of_champion").sort("question_id")
     values, others = pairs["value"].to_numpy(), pairs["value_of_champion"].to_numpy()
     figures: Figures = {f"champion_{metric}": float(others.mean()) if others.size else None}
-    if metric in QUALITIES:
-        return figures | _spread(f"{metric}_gain", estimate_gain(values, others, seed=seed))
-    return figures | _spread(f"{metric}_ratio", _estimate_ratio(values, others, seed=seed))
+    if metric in COSTS:
+        return figures | _spread(f"{metric}_ratio", _estimate_ratio(values, others, seed=seed))
+    return figures | _spread(f"{metric}_gain", estimate_gain(values, others, seed=seed))
 
 
 def _estimate_ratio(values: np.ndarray, others: np.ndarray, *, seed: int) -> Interval:
@@ -97,5 +104,5 @@ def _read_values(rows: pl.DataFrame, metric: str) -> pl.DataFrame:
         figure = pl.col("input_token_count") + pl.col("output_token_count") if metric == "token_count" else pl.col(metric)
         found = asked.select("question_id", figure.cast(pl.Float64).alias("value"))
         return found.clear() if found["value"].null_count() else found
-    figure = pl.col("is_worded" if metric == "worded_fraction" else metric).cast(pl.Float64)
+    figure = pl.col(_COLUMNS.get(metric, metric)).cast(pl.Float64)
     return rows.filter("is_answered").select("question_id", figure.alias("value")).drop_nulls("value")

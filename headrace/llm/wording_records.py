@@ -18,8 +18,8 @@ from headrace.llm.gateway import Gateway
 from headrace.llm.grading import is_true_section_cited, measure_citation_precision
 from headrace.llm.model_calls import CallOrigin, append_calls
 from headrace.llm.prompts import PromptVersion
-from headrace.llm.text_metrics import measure_rouge_l
-from headrace.llm.wording import GROUNDED, Wording, word_answer
+from headrace.llm.text_metrics import is_exact_match, measure_rouge_l
+from headrace.llm.wording import GROUNDED, Wording, remove_citations, word_answer
 from headrace.models.kinds.assistant import NO_SECTION
 from headrace.registry import scoring
 from headrace.settings import Settings
@@ -86,7 +86,7 @@ def build_record(label: str, true_answer: str | None, worded: Wording) -> dict[s
         worded: The answer.
     """
     truth, cited = () if label == NO_SECTION else (label,), list(worded.reply.cited)
-    grounded = worded.verdict.evidence.get(GROUNDED)
+    grounded, is_comparable = worded.verdict.evidence.get(GROUNDED), bool(true_answer and worded.reply.is_answered)
     return {
         "answer": worded.reply.answer,
         "cited_sections": json.dumps(cited),
@@ -96,7 +96,8 @@ def build_record(label: str, true_answer: str | None, worded: Wording) -> dict[s
         "true_section_cited": is_true_section_cited(cited, truth),
         "citation_precision_fraction": measure_citation_precision(cited, truth),
         "grounded_fraction": float(grounded) if isinstance(grounded, int | float) else None,
-        "rouge_l_fraction": measure_rouge_l(worded.reply.answer, true_answer) if true_answer and worded.reply.is_answered else None,
+        "is_exact_match": is_exact_match(remove_citations(worded.reply.answer), true_answer or "") if is_comparable else None,
+        "rouge_l_fraction": measure_rouge_l(worded.reply.answer, true_answer or "") if is_comparable else None,
         "worded_at": worded.worded_at,
         # The first call that failed is paid for, too; where one side of the bill is unknown, so is the bill.
         "input_token_count": _add([call.input_token_count for call in worded.calls]),

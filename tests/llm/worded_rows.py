@@ -39,6 +39,7 @@ def worded_rows(
             "citation_precision_fraction": 0.5,
             "grounded_fraction": grounded,
             "rouge_l_fraction": 0.3,
+            "is_exact_match": False,
             "prompt": "answer",
             "prompt_version": 1,
             "prompt_hash": f"hash-{model_id}",
