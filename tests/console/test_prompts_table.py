@@ -53,5 +53,6 @@ def test_a_figure_that_no_answer_has_is_a_dash(settings, figure):
 
 
 def page_cells(page: str) -> list[str]:
-    """Cells of the last line of a page's table."""
-    return [cell.strip() for cell in [line for line in page.splitlines() if line.startswith("| ")][-1].strip("|").split("|")]
+    """Cells of the line of the first chain."""
+    [line] = [line for line in page.splitlines() if line.startswith("| 1 |")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
