@@ -1,9 +1,10 @@
-"""What a citation is graded on: does it name a section that is known to answer?
+"""What an answer is graded on: does it cite what is known to answer, and quote what is there?
 
 Pure functions on what was said and what is known; who said it does not matter. A grade that cannot be given (no citation, no
 truth) is None and counts for nobody, never 0 and never 1.
 """
 
+import unicodedata
 from collections.abc import Collection, Sequence
 
 
@@ -24,3 +25,16 @@ def measure_citation_precision(cited: Sequence[str], true_sections: Collection[s
     """
     sections = set(cited)
     return None if not sections or not true_sections else len(sections & set(true_sections)) / len(sections)
+
+
+def is_verbatim(quote: str, passage: str) -> bool:
+    """Whether a quote stands in its passage word for word, white space and the shape of quotation marks aside; an empty one does not."""
+    plain = _flatten(quote)
+    return bool(plain) and plain in _flatten(passage)
+
+
+_QUOTATION_MARKS = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
+
+
+def _flatten(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).translate(_QUOTATION_MARKS).split())
