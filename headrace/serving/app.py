@@ -111,7 +111,7 @@ def create_app(
     app.openapi_version = "3.0.3"
     add_errors(app)
     _add_predict(app, server)
-    _add_health(app, server)
+    _add_health(app, server, chat)
     _add_docs(app)
     if chat is not None:
         chat.add_routes(app)
@@ -153,11 +153,11 @@ def _find_contracts(case: UseCase) -> list[Contract]:
     return [contract for contract in found if contract is not None]
 
 
-def _add_health(app: FastAPI, server: ModelServer) -> None:
+def _add_health(app: FastAPI, server: ModelServer, chat: Chat | None) -> None:
     @app.get("/health", responses={503: {"model": Health, "description": "Live, but not ready to answer."}})
     async def health() -> Response:
         """Whether the server can answer, with which model and features, and what waits to be drained."""
-        state = server.health()
+        state = server.health(further=chat.list_problems() if chat is not None else ())
         return Response(state.model_dump_json(), status_code=200 if state.is_ready else 503, media_type="application/json")
 
 

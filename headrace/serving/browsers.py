@@ -4,6 +4,7 @@ Any page on the web can send a request to a loopback address, and with a name th
 the answer. So a browser's request must name this server by an address that it binds to, and come from its own page.
 """
 
+import ipaddress
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request
@@ -25,14 +26,19 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def check_host(request: Request, settings: Settings) -> None:
-    """Refuse a request that names this server by a name which is not its own.
+    """Refuse a request that names this server by a name which is not its own; where it binds to every address, by any name but a number.
+
+    A number cannot be made to point elsewhere, as a name can.
 
     Raises:
         HTTPException: 403.
     """
-    name = _read_name(request.headers.get("host", ""))
-    if name not in _LOOPBACK | {settings.serving_host.lower()}:
-        raise HTTPException(403, f"this server is not called {name[:100]!r}; open it by the address that it binds to, {settings.serving_host}")
+    name, bound = _read_name(request.headers.get("host", "")), settings.serving_host.lower()
+    is_everywhere = _is_number(bound) and ipaddress.ip_address(bound).is_unspecified
+    if name in _LOOPBACK | {bound} or (is_everywhere and _is_number(name)):
+        return
+    way = "the number of its address, such as http://192.0.2.1" if is_everywhere else f"the address that it binds to, {bound}"
+    raise HTTPException(403, f"this server is not called {name[:100]!r}; open it by {way}")
 
 
 def check_post(request: Request, settings: Settings) -> None:
@@ -60,6 +66,14 @@ def check_origin(request: Request, settings: Settings) -> None:
     is_foreign = site not in (None, "same-origin", "none") or (origin is not None and urlsplit(origin).netloc != request.headers.get("host"))
     if is_foreign:
         raise HTTPException(403, "a page of another address may change nothing here; use the page of this server")
+
+
+def _is_number(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_name(host: str) -> str:

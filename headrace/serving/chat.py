@@ -52,6 +52,10 @@ class Chat:
         await run_in_threadpool(self._words.stop)
         await run_in_threadpool(self._desk.stop)
 
+    def list_problems(self) -> list[str]:
+        """What is wrong with taking feedback, in a sentence each."""
+        return self._desk.list_problems()
+
     def add_routes(self, app: FastAPI) -> None:
         """Add all routes of an assistant to the server's."""
         self._add_chat(app)

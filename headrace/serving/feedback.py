@@ -43,6 +43,13 @@ class FeedbackDesk:
         if self._log is not None:
             self._log.close()
 
+    def list_problems(self) -> list[str]:
+        """What keeps feedback from being taken, in a sentence each."""
+        if self._log is None:
+            return []
+        dead = [] if self._log.is_alive else ["the thread that writes the log of feedback has died; restart the server"]
+        return [*dead, *([f"feedback: {self._log.problem}"] if self._log.problem else [])]
+
     async def take(self, feedback: Feedback) -> Recorded:
         """Record what a reader said.
 

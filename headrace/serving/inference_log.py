@@ -147,6 +147,8 @@ class InferenceLog:
         self._descriptor: int | None = None
         self._bytes, self._opened, self._is_closed = 0, 0.0, False
         self.line_count, self.sync_count = 0, 0
+        # Why the last lines could not be written; None: they were.
+        self.problem: str | None = None
         self._thread = threading.Thread(target=self._work, name="inference-log", daemon=True)
         self._thread.start()
 
@@ -207,9 +209,11 @@ class InferenceLog:
                 f"the inference log in {self._folder} cannot be written ({error.strerror}); free or mount its disk, nothing is answered until then"
             )
             logger.error("%s", failure)
+            self.problem = str(failure)
             for _, done in group:
                 done.set_exception(failure)
             return
+        self.problem = None
         self.line_count += len(group)
         self.sync_count += 1
         for _, done in group:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -88,14 +88,19 @@ class ModelServer:
         """Close the log and drain it to the last line."""
         await run_in_threadpool(self._stop)
 
-    def health(self) -> Health:
-        """What the server would answer with now, and what needs a person."""
+    def health(self, *, further: Sequence[str] = ()) -> Health:
+        """What the server would answer with now, and what needs a person.
+
+        Args:
+            further: Problems of what stands beside it.
+        """
         now, instant = self.watcher.now, self.clock()
         state, store_problem = self._read_store()
         backlog = read_backlog(log_folder(self.settings, self.case.name))
         is_ready = now.champion is not None and state is not None and self._log is not None and self._log.is_alive
         stopped = [f"the thread that {work} has died; restart the server" for work, is_alive in self._threads() if not is_alive]
-        problems = [text for text in (now.problem, store_problem, self._drain_problem, *stopped) if text is not None]
+        log_problem = None if self._log is None else self._log.problem
+        problems = [text for text in (now.problem, store_problem, self._drain_problem, log_problem, *stopped, *further) if text is not None]
         return Health(
             status="unavailable" if not is_ready else "degraded" if problems else "ok",
             is_live=True,

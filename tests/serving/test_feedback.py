@@ -220,3 +220,25 @@ def test_a_page_of_another_address_has_nothing_predicted(world: World) -> None:
         return [(await client.post("/predict", json=rows, headers=headers)).status_code for headers in (foreign, {})]
 
     assert talk(world, script) == [403, 200]
+
+
+def test_a_log_of_feedback_that_cannot_be_written_is_said_by_health_until_it_can(world: World) -> None:
+    folder = feedback_folder(world.settings, ASSISTANT.name)
+
+    async def script(client: httpx.AsyncClient) -> list[tuple[int, str, list[str]]]:
+        request_id, found = await answer(client), []
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Where the folder should be lies a file: nothing can be written there, whoever asks.
+        folder.touch()
+        for rating in ("up", "down"):
+            sent = await client.post("/feedback", json={"request_id": request_id, "rating": rating})
+            health = (await client.get("/health")).json()
+            found.append((sent.status_code, health["status"], health["problems"]))
+            folder.unlink(missing_ok=True) if folder.is_file() else None
+        return found
+
+    (refused, degraded, problems), (taken, well, none) = talk(world, script)
+    assert (refused, degraded, taken, well, none) == (503, "degraded", 200, "ok", [])
+    assert len(problems) == 1
+    assert problems[0].startswith("feedback: the inference log in ")
+    assert "cannot be written" in problems[0]

@@ -55,8 +55,10 @@ def test_a_server_that_is_killed_while_a_model_speaks_told_nothing_and_answers_a
         told: list[dict[str, Any]] = []
 
         def wait() -> None:
-            with pytest.raises(httpx.TransportError):
+            try:
                 told.append(ask(server, "killed"))
+            except httpx.TransportError:
+                return
 
         reader = threading.Thread(target=wait)
         reader.start()
