@@ -1,5 +1,6 @@
 """Answers in a model's words by real processes: another server's model, the small model of this machine, and what a kill leaves."""
 
+import json
 import signal
 import threading
 import time
@@ -94,7 +95,7 @@ def test_the_small_model_of_this_machine_is_asked_and_what_it_took_is_a_row(tmp_
     assert call["input_token_count"] > 50
     assert 0 < call["time_to_first_token_s"] <= call["latency_s"]
     assert reply["is_answered"]
-    # Whether its words stand is its own affair; what is shown is either those or the quotation.
+    # Whether its words stand is its own affair; what is shown is either those or the quotations.
     (row,) = read(server, requests_table(ASSISTANT.name)).to_dicts()
     assert row["answer"] == reply["answer"]
-    assert ("[1] Lists > Sorting" in reply["answer"]) != reply["words"]["is_shown"]
+    assert (reply["answer"] == json.loads(row["wording"])["said"].strip()) == reply["words"]["is_shown"]
