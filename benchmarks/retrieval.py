@@ -32,7 +32,7 @@ from headrace.settings import Settings, load_settings
 from headrace.use_case import UseCase
 
 SECTIONS = 1_907
-DRAWS = 5
+DRAWS = 3
 FIGURES = ("recall_at_50_fraction", "ndcg_at_10")
 
 
