@@ -69,10 +69,7 @@ def _render(line: pl.DataFrame, *, seed: int) -> tuple[str, ...]:
 def _tell_gain(first: pl.DataFrame, other: pl.DataFrame, *, seed: int) -> str:
     """What a prompt changes against the first one, question by question."""
     figures = compare_words(other, first, seed=seed)
-    told = [
-        f"{_NAMES[metric]} {_spread(figures, f'{metric}_gain', sign='+')}"
-        for metric in ("worded_fraction", "grounded_fraction", "citation_precision_fraction")
-    ]
+    told = [f"{_NAMES[metric]} {_spread(figures, f'{metric}_gain', sign='+')}" for metric in ("worded_fraction", "citation_precision_fraction")]
     told.append(f"tokens times {_spread(figures, 'token_count_ratio', sign='')}")
     names = [f"{line['prompt'][0]} v{line['prompt_version'][0]} (chain {line['model_version'][0]})" for line in (other, first)]
     return f"{names[0]} against {names[1]}, on the {figures['question_count']:.0f} questions that both answered: {', '.join(told)}."

@@ -70,7 +70,8 @@ def append_grades(settings: Settings, case: UseCase, *, as_of: datetime, with_ju
     texts = tables.read(settings, case.silver_table("questions")).select("question_id", "question").collect()
     answers = answers.join(texts.unique("question_id"), on="question_id", how="left").sort("subject")
     decisions = []
-    for rubric in read_rubrics(case.name):
+    # Rules take no time, so they do not wait for judges.
+    for rubric in sorted(read_rubrics(case.name), key=lambda found: found.judge is not None):
         graded = answers if rubric.applies_to == "all" else answers.filter("is_answered")
         if rubric.judge is None:
             decisions.append(_grade_by_rule(settings, case, rubric, graded))
