@@ -65,8 +65,10 @@ def _describe(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _figure(row: Mapping[str, Any], value: float | None) -> str:
-    """A share in per cent, everything else with four digits."""
-    return "–" if value is None else f"{value:.1%}" if row["figure"].endswith("_fraction") else f"{value:,.4g}"
+    """A share in per cent, a count as it is, everything else with four digits."""
+    if value is None:
+        return "–"
+    return f"{value:.1%}" if row["figure"].endswith("_fraction") else f"{value:,.0f}" if row["figure"].endswith("_count") else f"{value:,.4g}"
 
 
 def _instant(value: datetime) -> datetime:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -50,27 +51,37 @@ class RetrievalWatch:
         ]
 
     def _measure_index(self, reign: Reign | None, *, end: datetime, count: int) -> list[Figure]:
-        """How old the served index is, and whether canaries are found in it."""
+        """How old the served index is, and whether canaries are found in it; one may be known where the other is not."""
         if reign is None or count == 0:
             return [Figure(name=name, value=None, count=0) for name in (INDEX_AGE, CANARY)]
-        try:
-            folder = versions.candidate_folder(self._settings, versions.read(self._settings, self._case, number=reign.version))
-            served = self._index[read_pins(folder / CHAIN).index["index_version"]]
-            changes = self._list_changes(after=served.as_of, until=end)
-            canaries = self._list_canaries(as_of=read_candidate(folder).as_of, since=read_candidate(folder).holdout_start)
-            return [
-                measure_index_age(changes, end=end, count=count),
-                measure_canaries(load_chain(self._settings, self._case, folder).retriever, canaries),
-            ]
-        except (HeadraceError, KeyError) as error:
-            reason = f"the index of version {reign.version} cannot be asked: {error}"
-            return [Figure(name=name, value=None, count=count, reason=reason) for name in (INDEX_AGE, CANARY)]
+        figures = []
+        for name, measure in ((INDEX_AGE, self._measure_age), (CANARY, self._ask_canaries)):
+            try:
+                figures.append(measure(reign, end=end, count=count))
+            except (HeadraceError, KeyError) as error:
+                reason = f"the index of version {reign.version} cannot be asked: {error}"
+                figures.append(Figure(name=name, value=None, count=count, reason=reason))
+        return figures
+
+    def _measure_age(self, reign: Reign, *, end: datetime, count: int) -> Figure:
+        """How long changes of documents have waited for the index that a champion pins."""
+        served = self._index[read_pins(self._find_folder(reign.version) / CHAIN).index["index_version"]]
+        return measure_index_age(self._list_changes(after=served.as_of, until=end), end=end, count=count)
+
+    def _ask_canaries(self, reign: Reign, **_: object) -> Figure:
+        """Whether the index that a champion pins still finds what it found."""
+        folder = self._find_folder(reign.version)
+        metadata = read_candidate(folder)
+        canaries = self._list_canaries(as_of=metadata.as_of, since=metadata.holdout_start)
+        return measure_canaries(load_chain(self._settings, self._case, folder).retriever, canaries)
+
+    def _find_folder(self, number: int) -> Path:
+        return versions.candidate_folder(self._settings, versions.read(self._settings, self._case, number=number))
 
     def _read_bar(self, number: int) -> float | None:
         """Confidence under which a version declines; None where its folder cannot be read."""
         try:
-            folder = versions.candidate_folder(self._settings, versions.read(self._settings, self._case, number=number))
-            return float(read_pins(folder / CHAIN).confidence["decline_below"])
+            return float(read_pins(self._find_folder(number) / CHAIN).confidence["decline_below"])
         except (HeadraceError, KeyError):
             return None
 

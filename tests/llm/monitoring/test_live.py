@@ -26,6 +26,7 @@ from tests.llm.test_feedback_loop import answered
 from tests.llm.test_model_calls import CALL
 from tests.llm.tiny_chain import METADATA
 from tests.registry.fixtures import SIGNATURE, empty_registry, settings
+from tests.serving.tiny import TINY
 from tests.serving.tiny_assistant import ASSISTANT
 
 __all__ = ["empty_registry", "settings"]
@@ -162,5 +163,12 @@ def test_refusals_and_slow_answers_break_their_bars_and_what_cannot_be_read_is_s
     assert {alert.figure for alert in found.values() if alert.kind == "unmeasured"} == {
         "questions/topic_p_value", "questions/embedding_p_value", "retrieval/index_behind_h", "retrieval/canary_recall_at_10_fraction",
     }  # fmt: skip
+    assert "version 1 cannot be asked" in found["retrieval/canary_recall_at_10_fraction"].reason
     hits = read(settings, live.TABLE).filter(pl.col("slice_column") == "guardrail")
     assert hits.select("figure", "slice_value", "value").rows() == [("answers/guardrail_fraction", "question/personal_data", 1.0)]
+
+
+def test_traces_are_published_where_the_kind_of_task_has_them_and_once(settings: Settings):
+    rows = build_frame([[answered("a")]], load_kind("assistant"))
+    tables.append(settings, requests_table(CASE.name), rows, batch_id=f"drain/{CASE.name}/one/1")
+    assert [live.publish_traces(settings, case, now=LAST) for case in (CASE, CASE, TINY)] == [1, 0, 0]
