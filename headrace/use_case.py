@@ -328,10 +328,10 @@ class UseCase:
     def other_tables(self) -> list[str]:
         """What it fills behind silver, but for `metrics`, which all use cases share."""
         tables = [("gold", "features"), ("inference", "predictions"), ("inference", "requests")]
-        chained = (
-            [("gold", self.training.chunks), ("gold", "examples"), ("inference", "worded_answers")] if isinstance(self.training, ChainSpec) else []
-        )
-        return [self.table(layer, noun) for layer, noun in [*chained, *tables]]
+        if isinstance(self.training, ChainSpec):
+            of_gold = [("gold", noun) for noun in (self.training.chunks, "repeats", "examples")]
+            tables = [*of_gold, ("inference", "worded_answers"), *tables]
+        return [self.table(layer, noun) for layer, noun in tables]
 
 
 def names(folder: Path = ROOT / "use_cases") -> list[str]:

@@ -2,6 +2,10 @@
 
 Silver keeps every version that there was and is never rewritten, so an answer of last month can be read on the corpus of last
 month. A document that was deleted, or came back, is one more row of its history.
+
+Of sections that say the same, one is in the corpus: the first by document and place of those that are there then, whatever came in which
+delivery. Refine sees one delivery at a time and sends what repeats within it to quarantine; from there a section comes back when the
+one that was kept is gone.
 """
 
 from datetime import datetime
@@ -9,12 +13,18 @@ from datetime import datetime
 import polars as pl
 
 from headrace.lake import tables
+from headrace.lake.contracts import BROKEN_COLUMN, REJECTED_SUFFIX
+from headrace.llm.near_duplicates import find_duplicates
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
 # Feeds of a use case that answers from documents.
 DOCUMENTS = "documents"
 VERSIONS = "document_versions"
+
+# The promise of the silver table that a repeated section breaks, and the gold table of repeats in the corpus at an instant.
+REPEATS_NOTHING = "repeats_no_other_section"
+REPEATS = "repeats"
 
 
 def read_current_versions(settings: Settings, case: UseCase, as_of: datetime) -> pl.DataFrame:
@@ -34,7 +44,7 @@ def read_current_versions(settings: Settings, case: UseCase, as_of: datetime) ->
 
 
 def read_sections(settings: Settings, case: UseCase, as_of: datetime) -> pl.DataFrame:
-    """The sections of the corpus at an instant, with the columns of the silver table.
+    """The sections of all documents that are there at an instant, repeats included, with the columns of the silver table.
 
     Args:
         settings: The environment.
@@ -44,7 +54,7 @@ def read_sections(settings: Settings, case: UseCase, as_of: datetime) -> pl.Data
     Returns:
         One row per section, by document and position.
     """
-    known = tables.read(settings, case.silver_table(DOCUMENTS)).filter(pl.col("known_at") <= as_of).collect()
+    known = _scan_known(settings, case).filter(pl.col("known_at") <= as_of).collect()
     current = read_current_versions(settings, case, as_of)
     return known.join(current, on=["document_id", "content_hash"], how="semi").sort("document_id", "position")
 
@@ -55,4 +65,34 @@ def read_places(settings: Settings, case: UseCase) -> pl.DataFrame:
     Returns:
         One row per section of every version of a document.
     """
-    return tables.read(settings, case.silver_table(DOCUMENTS)).select("section_id", "content_hash", "position", "token_count").collect()
+    return _scan_known(settings, case).select("section_id", "content_hash", "position", "token_count").collect()
+
+
+def find_repeats(sections: pl.DataFrame) -> pl.DataFrame:
+    """Which sections of a corpus repeat another one.
+
+    Args:
+        sections: Rows as of `read_sections`, in that order; the first of those that are alike is kept.
+
+    Returns:
+        `section_id`, `content_hash` and `duplicate_of`. Grain: one row per section that is not kept.
+    """
+    # The title counts: the same sentence under another heading may say another thing.
+    texts = [f"{title}\n{text}" for title, text in sections.select("title", "text").iter_rows()]
+    ids = sections["section_id"].to_list()
+    kept = [None if place is None else ids[place] for place in find_duplicates(texts)]
+    repeats = sections.select("section_id", "content_hash").with_columns(pl.Series("duplicate_of", kept, dtype=pl.String))
+    return repeats.drop_nulls("duplicate_of")
+
+
+def read_repeats(settings: Settings, case: UseCase, as_of: datetime) -> pl.DataFrame:
+    """`section_id` and `content_hash` of the sections that repeat another one in the corpus of an instant (UTC), as its slice found them."""
+    rows = tables.read(settings, case.table("gold", REPEATS)).filter(pl.col("_as_of") == as_of)
+    return rows.select("section_id", "content_hash").collect()
+
+
+def _scan_known(settings: Settings, case: UseCase) -> pl.LazyFrame:
+    """Sections of all versions, those too that refine refused for nothing but a repeat."""
+    table = case.silver_table(DOCUMENTS)
+    repeated = tables.read(settings, table + REJECTED_SUFFIX).filter(pl.col(BROKEN_COLUMN) == REPEATS_NOTHING).drop(BROKEN_COLUMN)
+    return pl.concat([tables.read(settings, table), repeated], how="diagonal")

@@ -12,7 +12,7 @@ import polars as pl
 from headrace.errors import ModelError
 from headrace.lake import tables
 from headrace.llm import vector_index
-from headrace.llm.corpus import read_current_versions, read_places
+from headrace.llm.corpus import read_current_versions, read_places, read_repeats
 from headrace.llm.embedding import build_version
 from headrace.llm.surroundings import mix_surroundings
 from headrace.llm.vector_index import VectorIndex, build_digest
@@ -132,6 +132,6 @@ def read_members(settings: Settings, case: UseCase, *, as_of: datetime, gold_ver
     """The chunks of a version of gold that are in the corpus at an instant, by one embedder, each with the place and length of its section."""
     is_wanted = (pl.col("embedder") == embedder) & (pl.col("_as_of") <= as_of)
     gold = tables.read(settings, chunk_table(case), version=gold_version).filter(is_wanted).collect()
-    current = read_current_versions(settings, case, as_of)
-    known = gold.join(current, on=["document_id", "content_hash"], how="semi")
-    return known.join(read_places(settings, case), on=["section_id", "content_hash"], how="inner").sort("chunk_id")
+    current = gold.join(read_current_versions(settings, case, as_of), on=["document_id", "content_hash"], how="semi")
+    kept = current.join(read_repeats(settings, case, as_of), on=["section_id", "content_hash"], how="anti")
+    return kept.join(read_places(settings, case), on=["section_id", "content_hash"], how="inner").sort("chunk_id")

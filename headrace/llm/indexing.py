@@ -16,7 +16,7 @@ from headrace.lake.quality import judge
 from headrace.lake.refinement import record_report
 from headrace.lake.runs import Step, build_row
 from headrace.llm.chunking import build_chunks
-from headrace.llm.corpus import read_sections
+from headrace.llm.corpus import REPEATS, find_repeats, read_sections
 from headrace.llm.embedding import DIMENSION, load_embedder
 from headrace.llm.index_versions import TABLE, IndexVersion, chunk_table, name_embedding, read_members, read_versions
 from headrace.llm.tokenizing import load_default
@@ -49,6 +49,8 @@ def decide_corpus(settings: Settings, case: UseCase, *, as_of: datetime) -> Deci
 def append_chunks(settings: Settings, case: UseCase, *, as_of: datetime, revision: int = 1, embed: Embed | None = None) -> Step:
     """Append the chunks of sections that came into the corpus since the last slice, judged by the contract of their table.
 
+    Which sections repeat another one in this corpus becomes rows too; they have no part in the index.
+
     Args:
         settings: The environment.
         case: The use case.
@@ -63,7 +65,11 @@ def append_chunks(settings: Settings, case: UseCase, *, as_of: datetime, revisio
         # Embedding again what is there would take minutes to find that nothing is new.
         rows = tables.read(settings, table).filter(pl.col("_as_of") == as_of).collect()
     else:
-        rows = _build_rows(settings, table, sections, as_of=as_of, embed=embed)
+        # Which sections are repeats comes first: what is no member must not become one by a kill in between.
+        repeats = find_repeats(sections)
+        _replace_repeats(settings, case, repeats, as_of=as_of, batch_id=batch_id)
+        kept = sections.join(repeats, on=_KEY, how="anti", maintain_order="left")
+        rows = _build_rows(settings, table, kept, as_of=as_of, embed=embed)
     report = judge(rows, load_contract(table))
     if report.decision.passed:
         # A higher revision takes the place of the slice's rows; the first one finds none.
@@ -107,6 +113,11 @@ def record_version(settings: Settings, case: UseCase, *, as_of: datetime, revisi
     }
     tables.append(settings, TABLE, build_row(TABLE, row), batch_id=batch_id)
     return version
+
+
+def _replace_repeats(settings: Settings, case: UseCase, repeats: pl.DataFrame, *, as_of: datetime, batch_id: str) -> None:
+    rows = repeats.with_columns(_as_of=pl.lit(as_of).cast(pl.Datetime("us", "UTC")))
+    tables.replace(settings, case.table("gold", REPEATS), rows, where={"_as_of": as_of}, batch_id=batch_id)
 
 
 def _build_rows(settings: Settings, table: str, sections: pl.DataFrame, *, as_of: datetime, embed: Embed | None) -> pl.DataFrame:

@@ -1,4 +1,12 @@
-from headrace.llm.corpus import read_current_versions, read_sections
+import polars as pl
+from hypothesis import HealthCheck, given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+
+from headrace.lake import tables
+from headrace.lake.contracts import BROKEN_COLUMN
+from headrace.llm.corpus import find_repeats, read_current_versions, read_sections
+from headrace.settings import load_settings
 from tests.llm.small_documents import CASE, at, deliver
 
 
@@ -21,3 +29,37 @@ def test_a_document_that_comes_back_is_there_again_as_it_was(settings):
     deliver(settings, 2, {"a.md": None})
     deliver(settings, 3, {"a.md": "one"})
     assert [texts(settings, day) for day in (1, 2, 3)] == [["one"], [], ["one"]]
+
+
+def kept(settings, day):
+    """Sections that the corpus of a day has once."""
+    sections = read_sections(settings, CASE, at(day))
+    return sections.join(find_repeats(sections), on=["section_id", "content_hash"], how="anti")["section_id"].sort().to_list()
+
+
+SAID = {name: f"{letter}\n\nsaid twice" for name, letter in (("a.md", "A"), ("b.md", "B"), ("c.md", "C"))}
+
+
+@effort(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(list(SAID)), together=st.integers(1, 3))
+def test_of_what_is_said_twice_one_is_kept_whatever_came_in_which_delivery(tmp_path_factory, order, together):
+    settings = load_settings("dev", home=tmp_path_factory.mktemp("home"))
+    for day, name in enumerate(order[together - 1 :], start=1):
+        deliver(settings, day, {other: SAID[other] for other in ([name] if day > 1 else order[:together])})
+    assert kept(settings, 5) == ["a.md#0", "a.md#1", "b.md#0", "c.md#0"]
+    deliver(settings, 6, {"a.md": None})
+    assert kept(settings, 6) == ["b.md#0", "b.md#1", "c.md#0"]
+
+
+def test_what_refine_sent_to_quarantine_for_a_repeat_only_comes_back_when_the_kept_one_is_gone(settings):
+    deliver(settings, 1, SAID)
+    silver = CASE.silver_table("documents")
+    rows = tables.read(settings, silver).filter(pl.col("document_id") == "b.md").collect()
+    for place, broken in enumerate(["repeats_no_other_section", "language_is_allowed, repeats_no_other_section"]):
+        names = [pl.format("b.md#x{}-{}", pl.lit(place), "position").alias("section_id"), pl.lit(broken).alias(BROKEN_COLUMN)]
+        tables.append(settings, f"{silver}_rejected", rows.with_columns(names), batch_id=f"refine/docs_assistant/rejected-{place}/1")
+    there = read_sections(settings, CASE, at(1))["section_id"].to_list()
+    assert {"b.md#x0-0", "b.md#x0-1"} <= set(there)
+    assert not any(name.startswith("b.md#x1") for name in there)
+    deliver(settings, 2, {"b.md": None})
+    assert kept(settings, 2) == ["a.md#0", "a.md#1", "c.md#0"]

@@ -325,3 +325,17 @@ def test_scores_are_to_the_bit_those_of_a_search_that_reads_all_texts_with_them(
         ordered = whole.sort("score", "chunk_id", descending=[True, False]).select("chunk_id", "section_id", "score", "title", "heading_path", "text")
         assert hits.height == whole.height
         assert_frame_equal(read(index, hits), ordered, check_exact=True)
+
+
+def test_what_two_deliveries_say_is_in_the_index_once_and_stays_when_one_of_them_goes(settings):
+    deliver(settings, 1, {"b.md": "only b\n\nwhat is a list"})
+    first = run_index(settings, 1)
+    deliver(settings, 2, {"a.md": "only a\n\nwhat is a list"})
+    second = run_index(settings, 2)
+    deliver(settings, 3, {"a.md": None})
+    third = run_index(settings, 3)
+    members = [sorted(row["chunk_id"].partition("@")[0] for row in search(settings, version.name)[0]) for version in (first, second, third)]
+    assert members == [["b.md#0", "b.md#1"], ["a.md#0", "a.md#1", "b.md#0"], ["b.md#0", "b.md#1"]]
+    repeats = tables.read(settings, "gold.docs_assistant_repeats").collect().to_dicts()
+    assert [(row["section_id"], row["duplicate_of"], row["_as_of"]) for row in repeats] == [("b.md#1", "a.md#1", at(2))]
+    assert run_index(settings, 2) == second
