@@ -48,6 +48,8 @@ def _roll_out(settings: Settings, options: argparse.Namespace, release: Release)
     """Let the release declare itself to the server, note it, and let the model server run it."""
     before = services.read_release(settings)
     names = [options.use_case] if options.use_case else releases.list_use_cases(release.folder, deployed=before["use_cases"] if before else ())
+    for line in [] if options.use_case else releases.describe_left_out(release.folder, names):
+        say(line)
     _check_others(settings, release.commit, names)
     changes = run_inside(settings, release, "apply", names)
     record_release(settings, release, names)

@@ -32,6 +32,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     names = [options.use_case] if options.use_case else releases.list_use_cases(folder, deployed=before["use_cases"] if before else ())
     changes = run_inside(settings, release, "plan", names, interpreter=own if own.exists() else Path(sys.executable))
     lines = describe_commits(ROOT, before, commit) + describe_edits(ROOT) + describe_settings(settings, before, folder)
+    lines += [] if options.use_case else releases.describe_left_out(folder, names)
     if not own.exists():
         lines.append("packages: constraints.txt is new here, they would be installed")
     for line in lines + describe_changes(changes, is_plan=True):

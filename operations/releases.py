@@ -52,6 +52,12 @@ def list_use_cases(folder: Path, *, deployed: Collection[str] = ()) -> list[str]
     return [name for name in names if name in deployed or not (folder / "use_cases" / name / "needs").exists()]
 
 
+def describe_left_out(folder: Path, names: Collection[str]) -> list[str]:
+    """What a person should know who named no use case: which ones of the clone are not among those that are deployed."""
+    left = [name for name in use_cases.names(folder / "use_cases") if name not in names]
+    return [f"left out, for it needs more packages: {name}; it is deployed by its name, USE_CASE={name}" for name in left]
+
+
 def build_release(home: Path, checkout: Path, commit: str, *, say: Say) -> Release:
     """Clone the commit and install its packages, where that was not done before.
 

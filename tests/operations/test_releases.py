@@ -102,3 +102,6 @@ def test_a_use_case_that_needs_further_packages_is_deployed_by_its_name_only(tmp
     (tmp_path / "use_cases" / "assistant" / "needs").write_text("llm")
     assert releases.list_use_cases(tmp_path) == ["flights"]
     assert releases.list_use_cases(tmp_path, deployed=["assistant", "flights", "gone"]) == ["assistant", "flights"]
+    left_out = "left out, for it needs more packages: assistant; it is deployed by its name, USE_CASE=assistant"
+    assert releases.describe_left_out(tmp_path, ["flights"]) == [left_out]
+    assert releases.describe_left_out(tmp_path, ["assistant", "flights"]) == []
