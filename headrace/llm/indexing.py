@@ -16,9 +16,10 @@ from headrace.lake.quality import judge
 from headrace.lake.refinement import record_report
 from headrace.lake.runs import Step, build_row
 from headrace.llm.chunking import build_chunks
-from headrace.llm.corpus import REPEATS, find_repeats, read_sections
+from headrace.llm.corpus import REPEATS, read_sections
 from headrace.llm.embedding import DIMENSION, load_embedder
 from headrace.llm.index_versions import TABLE, IndexVersion, chunk_table, name_embedding, read_members, read_versions
+from headrace.llm.repeats import find_repeats
 from headrace.llm.tokenizing import load_default
 from headrace.llm.vector_index import build_digest
 from headrace.settings import Settings

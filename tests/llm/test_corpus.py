@@ -3,7 +3,8 @@ import pytest
 
 from headrace.lake import tables
 from headrace.lake.contracts import BROKEN_COLUMN
-from headrace.llm.corpus import find_repeats, read_current_versions, read_sections
+from headrace.llm.corpus import read_current_versions, read_sections
+from headrace.llm.repeats import find_repeats
 from tests.llm.small_documents import CASE, at, deliver
 
 

@@ -334,7 +334,7 @@ def test_what_two_deliveries_say_is_in_the_index_once_and_stays_when_one_of_them
     second = run_index(settings, 2)
     deliver(settings, 3, {"a.md": None})
     third = run_index(settings, 3)
-    members = [sorted(row["chunk_id"].partition("@")[0] for row in search(settings, version.name)[0]) for version in (first, second, third)]
+    members = [sorted(name.partition("@")[0] for name in search(settings, version.name)[0]["chunk_id"]) for version in (first, second, third)]
     assert members == [["b.md#0", "b.md#1"], ["a.md#0", "a.md#1", "b.md#0"], ["b.md#0", "b.md#1"]]
     repeats = tables.read(settings, "gold.docs_assistant_repeats").collect().to_dicts()
     assert [(row["section_id"], row["duplicate_of"], row["_as_of"]) for row in repeats] == [("b.md#1", "a.md#1", at(2))]
