@@ -211,7 +211,8 @@ def test_scores_are_cosines_and_the_best_comes_first(settings):
 def test_a_short_section_is_found_by_what_stands_beside_it(settings):
     deliver(settings, 1, {"a.md": "no\n\nwhat is a list", "b.md": "no such thing"})
     run_index(settings, 1)
-    rows = index_versions.open_index(settings, CASE).search_dense(embed([QUESTION])[0], 3)
+    index = index_versions.open_index(settings, CASE)
+    rows = read(index, index.search_dense(embed([QUESTION])[0], 3))
     assert rows["text"].to_list() == ["what is a list", "no", "no such thing"]
 
 
@@ -219,7 +220,7 @@ def test_words_that_every_question_has_find_nothing(settings):
     deliver(settings, 1, {"a.md": "how can I do what I should", "b.md": "sorting lists"})
     run_index(settings, 1)
     index = index_versions.open_index(settings, CASE)
-    assert index.search_text("How should I sort a list?", 5)["text"].to_list() == ["sorting lists"]
+    assert read(index, index.search_text("How should I sort a list?", 5))["text"].to_list() == ["sorting lists"]
 
 
 KILLED = """
