@@ -298,7 +298,7 @@ bench-llm-server: $(DEV) ## What the local model server takes: to start, per tok
 bench-documents: $(DEV) ## The reference documents into sections: CPU-seconds step by step, and what comes out (2 min)
 	@$(PYTHON) -m benchmarks.documents
 
-bench-guardrails: $(DEV) ## What guardrails catch and stop for nothing, on public attacks and harmless texts; writes its table to docs/llm.md (10 min)
+bench-guardrails: $(DEV) ## What guardrails catch and stop for nothing, on public attacks and harmless texts; writes its table to docs/llm-guardrails.md (10 min)
 	@$(PYTHON) -m benchmarks.guardrails
 
 bench-groundedness: $(RUN) ## Which made-up sentences groundedness by words lets through, on the sections in the lake (1 min)

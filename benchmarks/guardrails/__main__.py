@@ -1,4 +1,4 @@
-"""Measure guardrails on public sets, and write the table into docs/llm.md: `make bench-guardrails`.
+"""Measure guardrails on public sets, and write the table into docs/llm-guardrails.md: `make bench-guardrails`.
 
 Embeddings of the documents take most of the time (about 6 minutes on 2 cores); they are only needed for the last rows.
 """
@@ -35,7 +35,7 @@ from headrace.llm.sectioning.section import Section
 from headrace.llm.text_metrics import split_sentences
 from headrace.settings import ROOT, load_settings
 
-DOCUMENT = ROOT / "docs" / "llm.md"
+DOCUMENT = ROOT / "docs" / "llm-guardrails.md"
 
 # Longer than any text here, so that what is measured is what guardrails know and not how long a text may be.
 LONGEST = 1_000_000
