@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from datasketch import MinHash
 
 # Words in a run. Runs of five are seldom shared by texts that were not copied from each other.
 RUN_LENGTH = 5
@@ -23,8 +27,6 @@ FEWEST_RUNS = 50
 _GROUPS = (8, 8)
 _PERMUTATIONS = 64
 _SEED = 1
-# Permutations are drawn once: to draw them anew for every text takes a third of the time.
-_EMPTY = MinHash(num_perm=_PERMUTATIONS, seed=_SEED, hashfunc=int)
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -38,6 +40,9 @@ def find_duplicates(texts: Sequence[str]) -> list[int | None]:
         Per text the number of the kept text that it repeats; None where it is kept. What is kept never repeats another kept text
         that was found, and nothing points at a text that is not kept.
     """
+    # It brings scipy along, which is a second at import for stages that never look for duplicates.
+    from datasketch import MinHashLSH
+
     kept: dict[str, int] = {}
     numbers = _Numbers()
     kept_runs: dict[int, NDArray[np.uint64]] = {}
@@ -78,8 +83,16 @@ def _build_runs(words: Sequence[int]) -> NDArray[np.uint64]:
     return np.unique(runs * _FACTOR)
 
 
-def _build_sketch(runs: NDArray[np.uint64]) -> MinHash:
-    sketch = _EMPTY.copy()
+@cache
+def _empty_sketch() -> "MinHash":
+    """Permutations are drawn once: to draw them anew for every text takes a third of the time."""
+    from datasketch import MinHash
+
+    return MinHash(num_perm=_PERMUTATIONS, seed=_SEED, hashfunc=int)
+
+
+def _build_sketch(runs: NDArray[np.uint64]) -> "MinHash":
+    sketch = _empty_sketch().copy()
     sketch.update_batch((runs >> np.uint64(32)).tolist())
     return sketch
 

@@ -17,6 +17,9 @@ REGISTRY_WRITES = {
     "set_registered_model_alias", "update_model_version",
 }  # fmt: skip
 
+# A lock is a file; elsewhere something else is called so.
+LOCK = "hold"
+
 # Parameters of type str that name a person, a reason, an id of another system or a kind, and never a place.
 WORDS = {"alias", "approver", "by", "commit", "decision", "description", "evidence", "flow", "prefect_run_id", "reason", "run_id"}
 
@@ -55,7 +58,7 @@ def _writes(node: ast.FunctionDef) -> bool:
     calls = [call.func for call in ast.walk(node) if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)]
     of_tables = any(call.attr in TABLE_WRITES and isinstance(call.value, ast.Name) and call.value.id == "tables" for call in calls)
     names = {call.func.id for call in ast.walk(node) if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)}
-    return of_tables or any(call.attr in DISK_WRITES | REGISTRY_WRITES for call in calls) or bool(names & DISK_WRITES)
+    return of_tables or any(call.attr in DISK_WRITES | REGISTRY_WRITES for call in calls) or bool(names & {*DISK_WRITES, LOCK})
 
 
 def _called(node: ast.FunctionDef) -> set[str]:

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import polars as pl
-import pytest
 
 from headrace import use_case as use_cases
 from headrace.lake import tables
@@ -47,7 +46,6 @@ def read_documents(settings: Settings) -> set[str]:
     return set(members["document_id"])
 
 
-@pytest.mark.long
 def test_it_runs_to_the_end_and_says_what_it_cannot_measure_without_questions(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("images", "reference"))
     (tmp_path / "docs" / "soon-gone.md").write_text("# Soon gone\n\nThis page tells about gargoyles.\n", encoding="utf-8")
