@@ -17,7 +17,7 @@ from headrace.llm.gateway import Completion, Gateway
 from headrace.llm.model_calls import CallOrigin, ModelCall
 from headrace.llm.prompt_templates import render_prompt
 from headrace.llm.prompts import PromptVersion
-from headrace.llm.text_metrics import measure_groundedness
+from headrace.llm.text_metrics import list_words, measure_groundedness, split_sentences
 from headrace.models.kinds.assistant import DOES_NOT_KNOW, Reply
 
 # `[2]`, as prompts ask for citations, and `[1, 3]`, as models write them.
@@ -27,6 +27,9 @@ _CITATION = re.compile(r"\[\d+(?:\s*,\s*\d+)*\]")
 SHOWN_CHARACTERS = 500
 
 GATE, GROUNDED = "wording", "grounded_fraction"
+
+# A sentence that says something has at least so many words that tell it from others.
+FEWEST_WORDS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +123,8 @@ def judge_wording(chain: Chain, quoted: Reply, sections: tuple[Section, ...], te
     words = remove_citations(text)
     if not words:
         return quoted, blocked(GATE, "it said nothing")
+    if not says_something(words):
+        return quoted, blocked(GATE, "it names things, and says nothing of them")
     cited = [sections[number - 1] for number in dict.fromkeys(numbers)] or list(sections)
     passages = [section.text for section in cited]
     grounded = measure_groundedness(words, passages).supported_fraction
@@ -134,6 +139,12 @@ def judge_wording(chain: Chain, quoted: Reply, sections: tuple[Section, ...], te
 def says_that_it_does_not_know(text: str) -> bool:
     """Whether a model declined in the words that prompts ask for."""
     return remove_citations(text).lower().startswith(DOES_NOT_KNOW.partition(":")[0].lower())
+
+
+def says_something(text: str) -> bool:
+    """Whether a sentence of it is more than a name, a heading or a number, which stand in any passage that is about them."""
+    told = ({word for word in list_words(sentence) if not word.isdigit()} for sentence in split_sentences(text))
+    return any(len(words) >= FEWEST_WORDS for words in told)
 
 
 def remove_citations(text: str) -> str:
