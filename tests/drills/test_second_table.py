@@ -11,8 +11,6 @@ from benchmarks.use_cases.clone import Clone
 from headrace.lake import tables
 from headrace.settings import ROOT
 
-pytestmark = pytest.mark.long
-
 START = datetime(2024, 1, 1, tzinfo=UTC)
 ORDERS, CUSTOMERS = 1_500, 300
 ASKED = {"name": "returns", "label": "is_returned", "time": "ordered_at", "key": "order_id"}

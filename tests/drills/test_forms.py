@@ -2,16 +2,12 @@
 
 from datetime import UTC, datetime
 
-import pytest
-
 from headrace.lake import tables
 from headrace.registry import history, versions
 from tests.operations.environment import prefect_api, start_run, wait_for_state
 from tests.story.asking import RESTS, answer, deployment, dev, kill, read_run, resume
 
 __all__ = ["deployment", "dev"]
-
-pytestmark = pytest.mark.long
 
 
 def test_forms_wait_through_kills_and_their_answers_decide(dev, deployment):
