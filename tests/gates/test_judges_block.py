@@ -82,6 +82,7 @@ def decide(settings: Settings):
     return wording_promotion.decide(settings, CASE, versions.read_alias(settings, CASE, alias=versions.CHALLENGER), as_of=NOW)
 
 
+@pytest.mark.long
 def test_a_judge_that_does_not_agree_is_neither_shown_nor_used_nor_asked_about_answers(world):
     settings, server = world
     step = judge(settings)
@@ -94,6 +95,7 @@ def test_a_judge_that_does_not_agree_is_neither_shown_nor_used_nor_asked_about_a
     assert "worded/rubric_answers_the_question (missing) is below 0.5" in blocked.reason
 
 
+@pytest.mark.long
 def test_a_judge_that_agrees_is_shown_with_its_agreement_and_used_and_asked_once(world):
     settings, server = world
     server.replies[:] = [knows(server)]
