@@ -49,7 +49,7 @@ def measure(settings: Settings) -> None:
     titles = list_titles(folder)
     known, other, unanswered = (embed_questions(settings, texts) for texts in (questions, titles, list(UNANSWERABLE)))
     print(f"{len(questions)} questions, {len(titles)} headings of the C API, {len(UNANSWERABLE)} questions without an answer; {DEALS} deals each")
-    names = [*(f"{test} < {level}" for test in ("topics", "embeddings") for level in LEVELS)]
+    names = [*(f"{name} < {level}" for name in ("topics", "embeddings") for level in LEVELS)]
     print(f"| {'window':<58} | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
     for size in SIZES:
         show(f"{size} questions, nothing moved", deal(questions, known, size, None, 0.0))
@@ -57,7 +57,7 @@ def measure(settings: Settings) -> None:
             show(f"{size} questions, {part:.0%} of them headings of the C API", deal(questions, known, size, other, part))
         # There are 26.
         show(f"{size} questions, 25% of them without an answer", deal(questions, known, size, unanswered, 0.25))
-    as_it_comes, named = test_evidently(known, 20)
+    as_it_comes, named = call_by_evidently(known, 20)
     print(f"Evidently's MMD, 20 questions, nothing moved: {as_it_comes:.1%} called as it comes, {named:.1%} with quantile_probability=0.95")
     began = time.process_time()
     measure_embedding_shift(known[:60], known[60:160], seed=1)
@@ -82,11 +82,11 @@ def deal(questions: list[str], known: np.ndarray, size: int, other: np.ndarray |
             window = window.copy()
             count = int(size * part)
             window[:count] = other[generator.choice(len(other), count, replace=False)]
-        called.append(test(window, known[reference], [questions[place] for place in reference], seed))
+        called.append(call_drift(window, known[reference], [questions[place] for place in reference], seed))
     return list(np.mean(called, axis=0))
 
 
-def test(window: np.ndarray, reference: np.ndarray, texts: list[str], seed: int) -> list[bool]:
+def call_drift(window: np.ndarray, reference: np.ndarray, texts: list[str], seed: int) -> list[bool]:
     """Whether each test calls drift: topics and embeddings at each level."""
     topics = fit_topics(texts, reference)
     by_topic = measure_topic_shift(assign_topics(topics, window), assign_topics(topics, reference), seed=seed)
@@ -94,7 +94,7 @@ def test(window: np.ndarray, reference: np.ndarray, texts: list[str], seed: int)
     return [*(by_topic < level for level in LEVELS), *(by_embedding < level for level in LEVELS)]
 
 
-def test_evidently(known: np.ndarray, size: int) -> list[float]:
+def call_by_evidently(known: np.ndarray, size: int) -> list[float]:
     """Share of deals in which Evidently's MMD calls drift where nothing moved, at both quantiles."""
     called = []
     for seed in range(EVIDENTLY_DEALS):

@@ -1,8 +1,9 @@
-"""YAML as people write declarations: safe, and a key written twice is an error."""
+"""YAML as people write declarations: safe, a key written twice is an error, and what is wrong is said by its place."""
 
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 from yaml.constructor import ConstructorError
 
 
@@ -22,4 +23,13 @@ def read_strictly(text: str) -> Any:
     Raises:
         yaml.YAMLError: It is no YAML, or writes a key twice.
     """
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - it extends the safe loader, which makes plain values only
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
+def format_findings(error: ValidationError) -> str:
+    """What is wrong with a declaration: each key and what was expected of it; of what only the whole breaks, `together`."""
+    return "; ".join(f"{'.'.join(map(str, finding['loc'])) or 'together'}: {finding['msg']}" for finding in error.errors())

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from headrace.errors import ContractError
 from headrace.lake import catalog
 from headrace.settings import ROOT
-from headrace.strict_yaml import read_strictly
+from headrace.strict_yaml import format_findings, read_strictly
 
 CONTRACTS = ROOT / "data_contracts"
 
@@ -214,8 +214,7 @@ def read_contract(path: Path) -> Contract:
     except yaml.YAMLError as error:
         raise ContractError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:
-        findings = "; ".join(f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}" for finding in error.errors())
-        raise ContractError(f"{path} is incomplete or wrong: {findings}") from error
+        raise ContractError(f"{path} is incomplete or wrong: {format_findings(error)}") from error
     if path.stem != contract.table:
         raise ContractError(f"{path} promises {contract.table}; name the file {contract.table}.yaml")
     return contract

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from headrace.errors import ModelError
 from headrace.settings import ROOT
-from headrace.strict_yaml import read_strictly
+from headrace.strict_yaml import format_findings, read_strictly
 
 HUB = ROOT / "model_hub"
 
@@ -154,6 +154,5 @@ def _read(path: Path, model: type[BaseModel]) -> Mapping[str, Any]:
     except yaml.YAMLError as error:
         raise ModelError(f"{where} is not YAML: {error}") from error
     except ValidationError as error:
-        findings = "; ".join(f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}" for finding in error.errors())
-        raise ModelError(f"{where} is incomplete or wrong: {findings}") from error
+        raise ModelError(f"{where} is incomplete or wrong: {format_findings(error)}") from error
     return values

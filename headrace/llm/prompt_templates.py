@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError, model_validator
 from headrace.errors import PromptError
 from headrace.llm.prompt_values import NAME, Strict, Variable, build_sample, check_values
 from headrace.settings import ROOT
-from headrace.strict_yaml import read_strictly
+from headrace.strict_yaml import format_findings, read_strictly
 
 USE_CASES = ROOT / "use_cases"
 
@@ -136,8 +136,7 @@ def build_prompt(values: Any, *, where: str) -> PromptTemplate:
     try:
         return PromptTemplate.model_validate(values)
     except ValidationError as error:
-        findings = "; ".join(f"{'.'.join(map(str, finding['loc'])) or 'together'}: {finding['msg']}" for finding in error.errors())
-        raise PromptError(f"{where} is incomplete or wrong: {findings}") from error
+        raise PromptError(f"{where} is incomplete or wrong: {format_findings(error)}") from error
 
 
 def render_prompt(template: PromptTemplate, values: Mapping[str, Any]) -> RenderedPrompt:

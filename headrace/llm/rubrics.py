@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from headrace.errors import PromptError
 from headrace.llm.prompt_values import Strict
 from headrace.settings import ROOT
-from headrace.strict_yaml import read_strictly
+from headrace.strict_yaml import format_findings, read_strictly
 
 USE_CASES = ROOT / "use_cases"
 
@@ -66,8 +66,7 @@ def _read(path: Path) -> Rubric:
     except yaml.YAMLError as error:
         raise PromptError(f"{where} is not YAML: {error}") from error
     except ValidationError as error:
-        findings = "; ".join(f"{'.'.join(map(str, finding['loc'])) or 'together'}: {finding['msg']}" for finding in error.errors())
-        raise PromptError(f"{where} is incomplete or wrong: {findings}") from error
+        raise PromptError(f"{where} is incomplete or wrong: {format_findings(error)}") from error
     if found.name != path.stem:
         raise PromptError(f"{where} calls itself {found.name!r}; file and name must be the same")
     return found
