@@ -140,8 +140,8 @@ class Settings(BaseModel):
     threads: int = Field(ge=1, description="Threads of one model fit; the processor's physical cores at most.")
     served_use_case: str | None = Field(
         default=None,
-        description="The use case that the model server of `make up` answers for. Null: the only one that is deployed; with several, it is not "
-        "started, and says so.",
+        description="The use case that the model server of `make up` answers for. Null: the only one that is deployed; with several, "
+        "`make deploy` asks which.",
     )
     serving_host: str = Field(description="Address the model server binds to; loopback unless something guards it.")
     serving_port: int = Field(ge=1, le=65535, description="Port of the model server.")

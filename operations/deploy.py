@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -51,11 +51,13 @@ def _roll_out(settings: Settings, options: argparse.Namespace, release: Release)
     for line in [] if options.use_case else releases.describe_left_out(release.folder, names):
         say(line)
     _check_others(settings, release.commit, names)
+    # A server that cannot choose would be found out after the one that answers now was ended.
+    served = services.choose_served(settings, list_deployed(before, release.commit, names))
     changes = run_inside(settings, release, "apply", names)
     record_release(settings, release, names)
     for line in describe_changes(changes):
         say(line)
-    say(restart_model_server(settings, release))
+    say(restart_model_server(settings, release, served))
 
 
 def check_deployable(settings: Settings, checkout: Path, *, keys: Path) -> str:
@@ -158,38 +160,41 @@ def run_inside(settings: Settings, release: Release, action: str, names: Sequenc
     return json.loads(done.stdout)
 
 
+def list_deployed(before: Mapping[str, Any] | None, commit: str, names: Sequence[str]) -> list[str]:
+    """What is deployed once these are, sorted: use cases that this very commit was deployed for before stay.
+
+    Args:
+        before: What is deployed now, as `services.read_release` has it.
+        commit: Full hash of the commit that is deployed.
+        names: The use cases that it is deployed for.
+    """
+    kept = before["use_cases"] if before and before["commit"] == commit else []
+    return sorted({*kept, *names})
+
+
 def record_release(settings: Settings, release: Release, names: Sequence[str]) -> None:
-    """Note what is deployed, in one move; use cases that this commit was deployed for before stay in it."""
+    """Note what is deployed."""
     before = services.read_release(settings)
-    kept = before["use_cases"] if before and before["commit"] == release.commit else []
-    deployed = {
-        "commit": release.commit,
-        "folder": str(release.folder),
-        "python": str(release.python),
-        "use_cases": sorted({*kept, *names}),
-    }
-    path = services.release_path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(deployed, indent=1) + "\n", encoding="utf-8")
-    new.replace(path)
+    deployed = {"commit": release.commit, "folder": str(release.folder), "python": str(release.python), "landing": str(settings.landing)}
+    services.write_release(settings, {**deployed, "use_cases": list_deployed(before, release.commit, names)})
 
 
-def restart_model_server(settings: Settings, release: Release) -> str:
-    """Let the model server run the deployed commit; one that does already is left alone.
+def restart_model_server(settings: Settings, release: Release, served: str) -> str:
+    """Let the model server answer for a use case from the deployed commit; one that does already is left alone.
 
     Returns:
         What was done, in a sentence.
     """
     mark = settings.environment_home / "run" / "serving.json"
     state = supervisor.read_states(settings).get(services.MODEL_SERVER.name)
-    is_current = mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == {"commit": release.commit}
+    wanted = {"commit": release.commit, "use_case": served}
+    is_current = mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == wanted
     if is_current and state is not None and state.status in ("STARTING", "RUNNING"):
-        return "the model server runs this commit already"
+        return f"the model server answers for {served} from this commit already"
     supervisor.restart(settings, services.MODEL_SERVER.name)
     wait_until_healthy(settings, services.MODEL_SERVER)
-    mark.write_text(json.dumps({"commit": release.commit}) + "\n", encoding="utf-8")
-    return f"the model server was started from this commit: {services.MODEL_SERVER.address(settings)}"
+    mark.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
+    return f"the model server was started from this commit and answers for {served}: {services.MODEL_SERVER.address(settings)}"
 
 
 def describe_changes(changes: Sequence[dict[str, Any]], *, is_plan: bool = False) -> list[str]:

@@ -54,8 +54,10 @@ def main() -> int:
     code = 0
     for name in options.use_case or use_cases.names():
         try:
-            events = list_events(settings, use_cases.load_in(settings, name), now=now)
-            for _, event in zip(range(MOST), events, strict=False):
+            case = use_cases.load_in(settings, name)
+            if use_cases.is_replayed(settings, case):
+                continue
+            for _, event in zip(range(MOST), list_events(settings, case, now=now), strict=False):
                 sys.stdout.write(json.dumps(event) + "\n")
         except HeadraceError as error:
             sys.stderr.write(f"{name}: {type(error).__name__}: {error}\n")

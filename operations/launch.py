@@ -13,7 +13,7 @@ from typing import Any
 from headrace import process
 from headrace.errors import HeadraceError, ServerError
 from headrace.servers import HOST
-from headrace.settings import LOCAL_FILE, Settings, load_settings
+from headrace.settings import Settings, load_settings
 from operations import credentials, postgres, processes, services
 
 # How long MLflow believes a password it has checked; without, each request costs the 0.3 s of another check.
@@ -115,7 +115,7 @@ def start_model_server(settings: Settings) -> int:
     if release is None:
         raise ServerError(f"there is no deployed commit to serve from; run make deploy ENV={settings.environment}")
     os.chdir(release["folder"])
-    return _become([release["python"], "-m", "headrace.serving", "--use-case", choose_served(settings, release["use_cases"])], {})
+    return _become([release["python"], "-m", "headrace.serving", "--use-case", services.choose_served(settings, release["use_cases"])], {})
 
 
 LAUNCHERS = {
@@ -146,23 +146,6 @@ def _client_variables() -> Mapping[str, str]:
         # next line (SystemExit); the plain handler that Prefect calls `debug` lets it work on.
         "PREFECT_LOGGING_ROOT_HANDLERS": "debug",
     }
-
-
-def choose_served(settings: Settings, deployed: Sequence[str]) -> str:
-    """The use case of the model server: an environment has one port for it.
-
-    Raises:
-        ServerError: Several are deployed and none is chosen, or the chosen one is not deployed.
-    """
-    if settings.served_use_case is None and len(deployed) == 1:
-        return deployed[0]
-    if settings.served_use_case in deployed:
-        return str(settings.served_use_case)
-    chosen = f"served_use_case is {settings.served_use_case}" if settings.served_use_case else "none is chosen"
-    raise ServerError(
-        f"one model server serves one use case; deployed are {', '.join(deployed) or 'none'}, and {chosen}: set served_use_case in "
-        f"{settings.environment_home / LOCAL_FILE} to one of them"
-    )
 
 
 def _write_auth_config(settings: Settings) -> Path:

@@ -3,12 +3,14 @@
 import importlib.util
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from headrace.errors import ServerError
 from headrace.servers import HOST
-from headrace.settings import Settings
+from headrace.settings import LOCAL_FILE, Settings
 
 # A worker that is told to end lets its flow runs go on for so long.
 DRAIN_SECONDS = 120
@@ -92,11 +94,37 @@ def worker_name(settings: Settings) -> str:
 
 
 def release_path(settings: Settings) -> Path:
-    """The file that names the deployed commit: `{"commit", "folder", "python"}`; `make deploy` writes it."""
+    """The file that names the deployed commit: `{"commit", "folder", "python", "landing", "use_cases"}`; `make deploy` writes it."""
     return settings.environment_home / "run" / "release.json"
 
 
-def read_release(settings: Settings) -> Mapping[str, str] | None:
-    """The deployed commit with its folder and interpreter; None before the first `make deploy`."""
+def read_release(settings: Settings) -> Mapping[str, Any] | None:
+    """The deployed commit with its folder, interpreter and use cases; None before the first `make deploy`."""
     path = release_path(settings)
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def write_release(settings: Settings, release: Mapping[str, Any]) -> None:
+    """Note what is deployed, in one move."""
+    path = release_path(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(release, indent=1) + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+def choose_served(settings: Settings, deployed: Sequence[str]) -> str:
+    """The use case of the model server: an environment has one port for it.
+
+    Raises:
+        ServerError: Several are deployed and none is chosen, or the chosen one is not deployed.
+    """
+    if settings.served_use_case is None and len(deployed) == 1:
+        return deployed[0]
+    if settings.served_use_case in deployed:
+        return str(settings.served_use_case)
+    chosen = f"served_use_case is {settings.served_use_case}" if settings.served_use_case else "none is chosen"
+    raise ServerError(
+        f"one model server serves one use case; deployed are {', '.join(deployed) or 'none'}, and {chosen}: set served_use_case in "
+        f"{settings.environment_home / LOCAL_FILE} to one of them"
+    )

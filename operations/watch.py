@@ -9,6 +9,7 @@ import argparse
 import fcntl
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -122,11 +123,12 @@ def look(orchestrator: Orchestrator, settings: Settings, memory: Memory, *, now:
     resume_lost_runs(orchestrator, memory.sight, now=now)
     free_held_slots(orchestrator, memory.held_since, now=now)
     if settings.clock == "wall":
-        # A replay brings its own ticks: nothing lands, and no run stands for an instant that was missed.
+        # In a replay no run stands for an instant that was missed.
         skip_late_runs(orchestrator, now=now)
-        if now - memory.landed_at >= LANDED_EVERY:
-            memory.landed_at = now
-            tell_landed(orchestrator, settings, memory)
+    # A replay brings its own ticks, so nothing lands there but in a folder of one's own documents, which has no past.
+    if (settings.clock == "wall" or settings.documents_root is not None) and now - memory.landed_at >= LANDED_EVERY:
+        memory.landed_at = now
+        tell_landed(orchestrator, settings, memory)
 
 
 def tell_landed(orchestrator: Orchestrator, settings: Settings, memory: Memory) -> None:
@@ -134,11 +136,13 @@ def tell_landed(orchestrator: Orchestrator, settings: Settings, memory: Memory) 
     release = read_release(settings)
     if release is None:
         return
-    python, folder, use_cases = release
+    python, folder, use_cases, landing = release
     command = [python, "-m", "operations.landed", *(part for name in use_cases for part in ("--use-case", name))]
+    # A release has no landing folder: its runs look into that of the clone in which it was deployed, and so does this.
+    variables = os.environ | ({"HEADRACE_LANDING_ROOT": landing} if landing else {})
     try:
         # Its working folder comes first among its imports.
-        answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LANDED_TIMEOUT_SECONDS, check=False)
+        answer = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=LANDED_TIMEOUT_SECONDS, check=False)
         trouble = answer.stderr.strip()[-500:] if answer.returncode else ""
         events = [json.loads(line) for line in answer.stdout.splitlines()]
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
@@ -153,13 +157,14 @@ def tell_landed(orchestrator: Orchestrator, settings: Settings, memory: Memory) 
         logger.info("landed: %s", ", ".join(event["payload"]["subject"] for event in new))
 
 
-def read_release(settings: Settings) -> tuple[str, Path, list[str]] | None:
-    """Python, folder and use cases of the deployed release (none named: all of its own); None before the first deploy."""
+def read_release(settings: Settings) -> tuple[str, Path, list[str], str | None] | None:
+    """Python, folder and use cases of the deployed release (none named: all of its own), and where its data land; None before the first deploy."""
     path = settings.environment_home / "run" / "release.json"
     if not path.is_file():
         return None
     release = json.loads(path.read_text(encoding="utf-8"))
-    return release.get("python") or sys.executable, Path(release.get("folder") or ROOT), list(release.get("use_cases") or [])
+    python, folder = release.get("python") or sys.executable, Path(release.get("folder") or ROOT)
+    return python, folder, list(release.get("use_cases") or []), release.get("landing")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """Every way in which a deployment or a release is refused, each in one sentence with the next move."""
 
+import argparse
 import json
 
 import pytest
 
 from headrace.errors import DeployError, ServerError
 from headrace.settings import load_settings
-from operations import checks, deploy, git, launch, services
+from operations import checks, deploy, git, services, undeploy
 from operations.cut import cut_release
+from operations.releases import Release
 from operations.rollout import check_servers
 from tests.operations.repositories import commit_file, leave_record, make_clone
 
@@ -93,12 +95,31 @@ def test_one_use_case_does_not_move_to_another_commit_alone(tmp_path):
 
 def test_a_model_server_serves_the_use_case_that_is_chosen(tmp_path):
     staging = environment(tmp_path, "staging")
-    assert launch.choose_served(staging, ["churn"]) == "churn"
-    assert launch.choose_served(staging.model_copy(update={"served_use_case": "churn"}), ["churn", "flight_delay"]) == "churn"
+    assert services.choose_served(staging, ["churn"]) == "churn"
+    assert services.choose_served(staging.model_copy(update={"served_use_case": "churn"}), ["churn", "flight_delay"]) == "churn"
     with pytest.raises(ServerError, match="deployed are churn, flight_delay, and none is chosen: set served_use_case in .*local.yaml"):
-        launch.choose_served(staging, ["churn", "flight_delay"])
+        services.choose_served(staging, ["churn", "flight_delay"])
     with pytest.raises(ServerError, match="served_use_case is gone"):
-        launch.choose_served(staging.model_copy(update={"served_use_case": "gone"}), ["churn"])
+        services.choose_served(staging.model_copy(update={"served_use_case": "gone"}), ["churn"])
+
+
+def test_a_second_use_case_is_refused_before_anything_changes_while_nobody_chose_which_is_served(tmp_path):
+    staging = environment(tmp_path, "staging")
+    deployed = {"commit": "1" * 40, "folder": "/", "python": "/bin/python", "use_cases": ["flight_delay"]}
+    services.write_release(staging, deployed)
+    release = Release(commit="1" * 40, folder=tmp_path, python=tmp_path / "no-python")
+    with pytest.raises(ServerError, match="deployed are churn, flight_delay, and none is chosen: set served_use_case"):
+        deploy._roll_out(staging, argparse.Namespace(use_case="churn"), release)
+    assert services.read_release(staging) == deployed
+
+
+def test_a_use_case_that_is_undeployed_is_deployed_no_more_and_the_others_are(tmp_path):
+    staging = environment(tmp_path, "staging").model_copy(update={"served_use_case": "flight_delay"})
+    deployed = {"commit": "1" * 40, "folder": "/", "python": "/bin/python", "use_cases": ["churn", "flight_delay"]}
+    services.write_release(staging, deployed)
+    assert undeploy._forget(staging, ["churn"]) is None
+    assert services.read_release(staging) == {**deployed, "use_cases": ["flight_delay"]}
+    assert undeploy._forget(environment(tmp_path / "other", "staging"), ["churn"]) is None
 
 
 def test_no_branch_is_refused(tmp_path, clone, keys):

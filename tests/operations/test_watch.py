@@ -15,7 +15,7 @@ import pytest
 from headrace.lake import ingestion
 from headrace.lake.landing import LandingFolder
 from headrace.settings import ROOT, load_settings
-from operations import landed, watch
+from operations import landed, services, watch
 from tests.small_flights import small_flights
 
 
@@ -41,6 +41,37 @@ def test_a_window_that_grows_while_it_is_looked_at_is_one_event(settings):
     first, again = (list(landed.list_events(settings, case, now=now + timedelta(minutes=minutes))) for minutes in (0, 7))
     assert [event["id"] for event in first] == [event["id"] for event in again]
     assert all("after-the-beginning" in event["payload"]["subject"] for event in first)
+
+
+def test_landed_data_are_looked_for_where_the_deployed_runs_look(settings, tmp_path):
+    """A release is a clone without a landing folder."""
+    module = tmp_path / "release" / "operations" / "landed.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("import json, os\nprint(json.dumps({'id': '1', 'payload': {'subject': os.environ['HEADRACE_LANDING_ROOT']}}))\n")
+    written = {"commit": "0" * 40, "folder": str(tmp_path / "release"), "python": sys.executable, "landing": "/clone/landing", "use_cases": []}
+    services.write_release(settings, written)
+    sent = []
+
+    class Sink:
+        def emit(self, events):
+            sent.extend(events)
+
+    watch.tell_landed(Sink(), settings, watch.Memory(sight=watch.Sight(steady_since=datetime.now(UTC)), landed_at=datetime.now(UTC)))
+    assert [event["payload"]["subject"] for event in sent] == ["/clone/landing"]
+
+
+def test_what_is_replayed_lands_at_no_instant_but_its_ticks(tmp_path, monkeypatch, capsys):
+    """A folder of one's own documents has no past, so what changes in it lands, whatever the environment's clock."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "one.md").write_text("# One\n\nA page of one's own.\n")
+    monkeypatch.setattr(sys, "argv", ["landed", "--use-case", "docs_assistant"])
+    monkeypatch.setenv("HEADRACE_ENV", "dev")
+    monkeypatch.setenv("HEADRACE_HOME", str(tmp_path / "home"))
+    assert landed.main() == 0
+    assert capsys.readouterr().out == ""
+    monkeypatch.setenv("HEADRACE_DOCUMENTS_ROOT", str(tmp_path / "docs"))
+    assert landed.main() == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["event"] == landed.EVENT
 
 
 def test_a_server_that_is_away_is_waited_for_and_said_once(settings, caplog):
