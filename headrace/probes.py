@@ -9,6 +9,7 @@ from headrace import servers
 from headrace.decisions import Decision, blocked, passed
 from headrace.errors import HeadraceError, SourceError
 from headrace.lake import tables
+from headrace.lake.upstream import has_ingested
 from headrace.registry import versions
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -76,8 +77,10 @@ def _ask_worker(settings: Settings) -> Decision:
 
 
 def _ask_model_server(settings: Settings, case: UseCase) -> Decision:
-    """A server without a champion to serve is well; one that cannot serve the champion that there is, is not."""
+    """A server without a champion to serve is well, and so is one that serves another use case; one that cannot serve its champion is not."""
     answer = httpx.get(f"http://{settings.serving_host}:{settings.serving_port}/health", timeout=_SECONDS).json()
+    if answer["use_case"] != case.name:
+        return passed("model_server", f"answers for {answer['use_case']}, so nothing of {case.name} is served here")
     champion = versions.read_alias(settings, case, alias=versions.CHAMPION)
     if champion is None:
         return passed("model_server", "is live, and there is no champion to serve yet")
@@ -94,10 +97,12 @@ def _ask_upstream(settings: Settings, case: UseCase, *, upstream: str) -> Decisi
     missing = [feed for feed, version in found.items() if version is None]
     if len(missing) == len(found):
         return passed("upstream", f"{upstream} has ingested nothing yet")
-    if missing:
+    # A feed of which nothing ever came has no table: nobody has said a word about an answer, for example.
+    if missing and not has_ingested(settings, upstream, case.name):
         raise SourceError(f"{upstream} has no {', '.join(missing)}; run make ingest ENV={upstream} USE_CASE={case.name}")
-    counts = [tables.read(settings, f"{upstream}.{case.table('bronze', feed)}").head(1).collect().height for feed in case.feeds]
-    return passed("upstream", f"{sum(counts)} of {len(counts)} feeds of {upstream} have rows")
+    there = [feed for feed in case.feeds if feed not in missing]
+    count = sum(tables.read(settings, f"{upstream}.{case.table('bronze', feed)}").head(1).collect().height for feed in there)
+    return passed("upstream", f"{count} of {len(found)} feeds of {upstream} have rows")
 
 
 def _api(settings: Settings) -> str:

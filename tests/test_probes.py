@@ -5,6 +5,7 @@ import json
 import os
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import polars as pl
@@ -12,7 +13,8 @@ import pytest
 
 from headrace import probes, servers
 from headrace import use_case as use_cases
-from headrace.lake import tables
+from headrace.decisions import passed
+from headrace.lake import runs, tables
 from headrace.lake.contracts import load_contract
 from headrace.registry import versions
 from headrace.registry.client import open_client
@@ -120,10 +122,20 @@ def test_servers_that_are_away_block(up):
 def test_a_model_server_is_asked_once_a_commit_is_deployed(up):
     (up.environment_home / "run" / "release.json").write_text(json.dumps({"commit": "0" * 40}))
     assert "does not answer" in ask(up, serving_port=9)["model_server"].reason
-    with serve({"/health": {"status": "unavailable", "problems": ["there is no champion"], "model_version": None}}, login=None) as port:
+    nothing = {"use_case": CASE.name, "status": "unavailable", "problems": ["there is no champion"], "model_version": None}
+    with serve({"/health": nothing}, login=None) as port:
         decision = ask(up, serving_port=port)["model_server"]
     assert decision.passed
     assert decision.reason == "is live, and there is no champion to serve yet"
+
+
+def test_a_model_server_of_another_use_case_is_not_held_against_the_champion_of_this_one(up):
+    (up.environment_home / "run" / "release.json").write_text(json.dumps({"commit": "0" * 40}))
+    other = {"use_case": "docs_assistant", "status": "unavailable", "problems": ["its index is away"], "model_version": 7}
+    with serve({"/health": other}, login=None) as port:
+        decision = ask(up, serving_port=port)["model_server"]
+    assert decision.passed
+    assert decision.reason == "answers for docs_assistant, so nothing of flight_delay is served here"
 
 
 def test_an_upstream_is_read_feed_by_feed(tmp_path):
@@ -138,3 +150,15 @@ def test_an_upstream_is_read_feed_by_feed(tmp_path):
         assert decision.passed == (feed == list(CASE.feeds)[-1]), "some feeds without the others are a broken upstream"
     assert decision.reason == "0 of 6 feeds of prod have rows"
     assert not ask(staging, readable={})["upstream"].passed
+
+
+def test_an_upstream_feed_of_which_nothing_ever_came_is_no_gap(tmp_path):
+    """Nobody has said a word about an answer in prod yet, so it has no table of feedback."""
+    staging, prod = (load_settings(name, home=tmp_path, variables={}) for name in ("staging", "prod"))
+    staging = staging.model_copy(update={"tracking_uri": f"sqlite:///{tmp_path}/none.db"})
+    table = CASE.table("bronze", "weather")
+    tables.append(prod, table, pl.DataFrame(schema=load_contract(table).schema), batch_id="ingest/flight_delay/weather/1")
+    assert "prod has no" in ask(staging)["upstream"].reason
+    run = runs.begin(prod, CASE.name, "ingest", as_of=datetime(2013, 3, 1, tzinfo=UTC))
+    runs.finish(prod, run, passed("ingest", "all came"), counts={}, prefect_run_id="")
+    assert ask(staging)["upstream"].reason == "0 of 6 feeds of prod have rows"

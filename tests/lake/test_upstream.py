@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from headrace import use_case as use_cases
+from headrace.decisions import blocked, passed
 from headrace.errors import AccessError, SourceError
-from headrace.lake import ingestion, tables
+from headrace.lake import ingestion, runs, tables
 from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
 from headrace.lake.upstream import UpstreamBronze
 from headrace.settings import load_settings
@@ -102,6 +103,18 @@ def test_system_columns_are_the_readers_own(prod, staging):
 def test_an_upstream_table_that_does_not_exist_yet_names_the_next_move(staging):
     with pytest.raises(SourceError, match=r"prod\.bronze\.flight_delay_weather does not exist yet; run make ingest ENV=prod"):
         ingest(staging, TUESDAY)
+
+
+def test_a_feed_of_which_nothing_ever_came_upstream_brings_nothing(prod, staging):
+    """As feedback and questions of an assistant that nobody has asked yet."""
+    run = runs.begin(prod, "flight_delay", "ingest", as_of=MONDAY)
+    runs.finish(prod, run, blocked("ingest", "its schema"), counts={}, prefect_run_id="")
+    with pytest.raises(SourceError, match="does not exist yet"):
+        ingest(staging, TUESDAY)
+    runs.finish(prod, run, passed("ingest", "all came"), counts={}, prefect_run_id="")
+    assert ingest(staging, TUESDAY).rows_written == 0
+    ingest_upstream(prod, TUESDAY, tuesday=weather("LGA"))
+    assert ingest(staging, WEDNESDAY).rows_written == 1
 
 
 def test_an_environment_that_may_not_be_read_is_refused(tmp_path):
