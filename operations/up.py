@@ -16,10 +16,14 @@ from operations.lock import hold
 from operations.services import MLFLOW_SERVER, POSTGRES, Service, expected_services
 from operations.supervisor import State
 
-# A first start makes the tables of Prefect and MLflow: 75 s were seen on a machine that had much else to do.
-PATIENCE_SECONDS = 300
+# A service that cannot start ends, and that is told within seconds; this is for a machine that has much else to do. A first start makes the
+# tables of Prefect and MLflow: 330 s were seen at a load of 25 on two cores.
+PATIENCE_SECONDS = 900
 
 _LOOK_SECONDS = 0.5
+
+# Silence of minutes looks like a hang.
+_SAID_EVERY_SECONDS = 60
 
 # Starts that ended at once, after which a person is told instead of waiting on.
 _FAILED_STARTS = 3
@@ -124,7 +128,7 @@ def _start_wave(settings: Settings, wave: Iterable[Service], *, patience_seconds
     for service in idle:
         supervisor.start(settings, service.name)
     began = time.monotonic()
-    waiting = {service.name: service for service in wave}
+    waiting, said = {service.name: service for service in wave}, began
     while waiting:
         states = supervisor.read_states(settings)
         for service in list(waiting.values()):
@@ -138,6 +142,9 @@ def _start_wave(settings: Settings, wave: Iterable[Service], *, patience_seconds
                 _check_hope(
                     settings, service, states[service.name], health, waited_seconds=time.monotonic() - began, patience_seconds=patience_seconds
                 )
+        if waiting and time.monotonic() - said > _SAID_EVERY_SECONDS:
+            said = time.monotonic()
+            say(f"  {', '.join(waiting)}: not healthy yet after {said - began:.0f} s; waiting for {patience_seconds / 60:.0f} minutes at most")
         if waiting:
             time.sleep(_LOOK_SECONDS)
     return [service.name for service in idle]
