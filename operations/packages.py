@@ -17,6 +17,7 @@ import sys
 import sysconfig
 import tomllib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from headrace.errors import DeployError
 logger = logging.getLogger("headrace.operations.packages")
 
 Say = Callable[[str], None]
+
+# Copied at once, and how often that is told.
+_AT_ONCE, _SAID_EVERY = 4, 50
 
 # Extras that only people use: tests and the notebook. A use case may need any other, and a release carries those.
 _TOOLS = ("dev", "explore")
@@ -64,7 +68,7 @@ def install_packages(building: Path, place: Path, pins: list[str], *, say: Say) 
     """
     log = building / "install.log"
     _run([sys.executable, "-m", "venv", "--without-pip", str(building)], log, say=say)
-    missing = [pin for pin in pins if not copy_package(pin, building)]
+    missing = _copy_packages(pins, building, say=say)
     say(f"  {len(pins) - len(missing)} of {len(pins)} copied from {sys.prefix}")
     # The pip of this process serves the other environment.
     pip = [sys.executable, "-m", "pip", "--python", str(building / "bin" / "python"), "--disable-pip-version-check"]
@@ -75,6 +79,17 @@ def install_packages(building: Path, place: Path, pins: list[str], *, say: Say) 
         _run([*pip, "install", "--no-deps", "-r", str(wanted)], log, say=say)
     _run([*pip, "check"], log, say=say)
     _rewrite_scripts(building, place)
+
+
+def _copy_packages(pins: list[str], building: Path, *, say: Say) -> list[str]:
+    """Copy what can be copied, several packages at a time: most of it is waiting for the disk. The pins of what could not be."""
+    missing: list[str] = []
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for count, (pin, is_copied) in enumerate(zip(pins, pool.map(lambda pin: copy_package(pin, building), pins), strict=True), start=1):
+            missing += [] if is_copied else [pin]
+            if count % _SAID_EVERY == 0:
+                say(f"  {count} of {len(pins)} packages looked through")
+    return missing
 
 
 def copy_package(pin: str, building: Path, *, prefix: str = sys.prefix) -> bool:
@@ -160,7 +175,7 @@ def _write(source: str, content: bytes, prefix: str, building: Path) -> Path:
     """Write the copy of a file, with its times: by them Python knows whether bytecode is that of a source."""
     target = building / os.path.relpath(source, prefix)
     if not target.parent.is_dir():
-        target.parent.mkdir(parents=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
     shutil.copystat(source, target)
     return target
