@@ -46,7 +46,10 @@ def build_comparison(settings: Settings, case: UseCase, version: versions.Versio
     metrics = read_json(folder / METRICS)
     losses = _table(("on the same held-out rows", "value"), [(_spell(name), _figure(value)) for name, value in sorted(judged.evidence.items())])
     names = sorted({name.removeprefix("holdout/") for name in metrics if f"holdout/baseline_{name.removeprefix('holdout/')}" in metrics})
-    own = [(_spell(name), *(_figure(metrics.get(f"holdout/{part}{name}")) for part in ("", "linear_", "baseline_"))) for name in names]
+    is_fitted = load_kind(case.kind).is_fitted
+    # A chain has no linear model beside it, and its rule is a search.
+    beside = {"": "this version", "linear_": "linear", "baseline_": "business rule"} if is_fitted else {"": "this version", "baseline_": words.rule}
+    own = [(_spell(name), *(_figure(metrics.get(f"holdout/{part}{name}")) for part in beside)) for name in names]
     return "\n".join(
         [
             f"# Version {version.number} of {version.name}: {'passed' if judged.passed else 'turned away'}",
@@ -56,7 +59,7 @@ def build_comparison(settings: Settings, case: UseCase, version: versions.Versio
             *losses,
             "",
             *_picture(f"Gain of each challenger over its opponent ({words.loss_unit})", _draw_gains(settings, case)),
-            *_table(("on its own holdout", "this model", "linear", "business rule"), own),
+            *_table(("on its own holdout", *beside.values()), own),
             "",
             *_picture(f"What moves it: {words.strength} ({words.score_unit})", charts.draw_strengths(_read_strengths(folder), load_kind(case.kind))),
             *build_links(settings, version),
