@@ -126,9 +126,9 @@ def wait_until_judged(server: Server, run: Run, *, seconds: float = 600) -> Run:
     return server.wait(f"the verdict of {run.name}", look, seconds=seconds)
 
 
-def read_alias(settings: Settings, alias: str) -> int | None:
+def read_alias(settings: Settings, alias: str, *, use_case: str = USE_CASE) -> int | None:
     """The version that an alias of the registry points at, asked of the server itself."""
-    found = _ask_registry(settings, "registered-models/get", name=_model(settings))
+    found = _ask_registry(settings, "registered-models/get", name=f"{settings.environment}.{use_case}")
     aliases = {row["alias"]: int(row["version"]) for row in found.get("registered_model", {}).get("aliases", [])}
     return aliases.get(alias)
 

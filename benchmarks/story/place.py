@@ -79,14 +79,14 @@ class Place:
         Raises:
             StoryError: It ended otherwise; with all that it said.
         """
-        command = ["make", "-o", ".venv/.installed-run", "-o", ".venv/.installed-dev", verb]
+        command = ["make", *(part for stamp in ("run", "dev", "llm") for part in ("-o", f".venv/.installed-{stamp}")), verb]
         command += [f"ENV={environment}"] * bool(environment) + [f"{name}={value}" for name, value in values.items()]
         started = time.monotonic()
         done = subprocess.run(command, cwd=self.clone, env=self.variables(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         text = done.stdout + done.stderr
         ended = Ended(_read_code(done.returncode, text), text, time.monotonic() - started)
         if ended.code != expect and not (expect is None and ended.code):
-            raise StoryError(f"{' '.join(command[5:])} ended with {ended.code}, expected {expect}:\n{text[-4000:]}")
+            raise StoryError(f"{' '.join(command[command.index(verb) :])} ended with {ended.code}, expected {expect}:\n{text[-4000:]}")
         return ended
 
     def git(self, *arguments: str) -> str:
@@ -106,8 +106,13 @@ class Place:
         return kept | keys | {"HEADRACE_HOME": str(self.home)}
 
 
-def build_place(folder: Path) -> Place:
-    """Clone this checkout's HEAD as `main`, records of checks included, and give each environment ports of its own."""
+def build_place(folder: Path, local: Mapping[str, Mapping[str, Any]] = LOCAL) -> Place:
+    """Clone this checkout's HEAD as `main`, records of checks included, and give each environment ports of its own.
+
+    Args:
+        folder: An empty folder.
+        local: Environment -> what differs here from what is committed.
+    """
     place = Place(folder)
     folder.chmod(0o711)  # PostgreSQL runs as another user, who must get to its own folder in here
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(place.clone)], check=True)
@@ -117,8 +122,8 @@ def build_place(folder: Path) -> Place:
     # The packages of this checkout are used; a clone of the story is no second installation.
     (place.clone / ".venv").symlink_to(Path(sys.prefix))
     (place.clone / ".git" / "info" / "exclude").write_text(".venv\n", encoding="utf-8")
-    for environment in ENVIRONMENTS:
-        _write_local(place, environment)
+    for environment, values in local.items():
+        _write_local(place, environment, values)
     return place
 
 
@@ -127,9 +132,9 @@ def remove_place(place: Place) -> None:
     shutil.rmtree(place.folder, ignore_errors=True)
 
 
-def _write_local(place: Place, environment: str) -> None:
+def _write_local(place: Place, environment: str, differing: Mapping[str, Any]) -> None:
     names = ("postgres_port", "prefect_port", "mlflow_port", "serving_port")
-    values = {**LOCAL[environment], **dict(zip(names, _find_free_ports(len(names)), strict=True))}
+    values = {**differing, **dict(zip(names, _find_free_ports(len(names)), strict=True))}
     path = place.home / environment / LOCAL_FILE
     path.parent.mkdir(parents=True)
     path.write_text(yaml.safe_dump(values), encoding="utf-8")

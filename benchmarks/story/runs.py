@@ -52,10 +52,11 @@ class Run:
 
 
 class Server:
-    """The Prefect server of one environment, spoken to as its pages do."""
+    """The Prefect server of one environment, spoken to as its pages do about one use case."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, use_case: str = USE_CASE) -> None:
         """Read address and login; nothing is asked before the first call."""
+        self._use_case = use_case
         variables = servers.client_variables(settings)
         if not variables:
             raise StoryError(f"the servers of {settings.environment} are not up")
@@ -72,7 +73,7 @@ class Server:
 
     def deployment(self, flow: str) -> dict[str, Any]:
         """The deployment of a flow."""
-        return self.get(f"deployments/name/{flow}/{USE_CASE}")
+        return self.get(f"deployments/name/{flow}/{self._use_case}")
 
     def start(self, flow: str, **parameters: Any) -> Run:
         """What the Run button does."""
