@@ -68,7 +68,7 @@ def install_packages(building: Path, place: Path, pins: list[str], *, say: Say) 
     """
     log = building / "install.log"
     _run([sys.executable, "-m", "venv", "--without-pip", str(building)], log, say=say)
-    missing = _copy_packages(pins, building, say=say)
+    missing = copy_packages(pins, building, say=say)
     say(f"  {len(pins) - len(missing)} of {len(pins)} copied from {sys.prefix}")
     # The pip of this process serves the other environment.
     pip = [sys.executable, "-m", "pip", "--python", str(building / "bin" / "python"), "--disable-pip-version-check"]
@@ -81,8 +81,12 @@ def install_packages(building: Path, place: Path, pins: list[str], *, say: Say) 
     _rewrite_scripts(building, place)
 
 
-def _copy_packages(pins: list[str], building: Path, *, say: Say) -> list[str]:
-    """Copy what can be copied, several packages at a time: most of it is waiting for the disk. The pins of what could not be."""
+def copy_packages(pins: list[str], building: Path, *, say: Say) -> list[str]:
+    """Copy what can be copied, several packages at a time: a machine that has much else to do then gives it more of its time.
+
+    Returns:
+        The pins of what could not be.
+    """
     missing: list[str] = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for count, (pin, is_copied) in enumerate(zip(pins, pool.map(lambda pin: copy_package(pin, building), pins), strict=True), start=1):

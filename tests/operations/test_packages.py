@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from headrace.settings import ROOT
-from operations.packages import copy_package, list_packages
+from operations.packages import copy_package, copy_packages, list_packages
 
 PIN = "brook==1.2"
 
@@ -82,6 +82,13 @@ def test_a_package_that_is_not_as_published_is_left_to_pip_and_leaves_nothing(pr
             pin = "river==1.2"
     assert not copy_package(pin, tmp_path / "building", prefix=str(prefix))
     assert _read_files(tmp_path / "building") == {}
+
+
+def test_what_cannot_be_copied_is_named_and_all_else_is_there(tmp_path):
+    pins = [pin for pin in list_packages(ROOT) if pin.startswith(("anyio==", "httpx==", "markupsafe=="))]
+    assert len(pins) == 3
+    assert copy_packages([*pins, "river==1.2"], tmp_path, say=print) == ["river==1.2"]
+    assert {path.name for path in _library(tmp_path).iterdir()} >= {"anyio", "httpx", "markupsafe"}
 
 
 def test_developers_tools_stay_out_and_all_that_the_product_needs_goes_in():
