@@ -47,6 +47,7 @@ def test_landed_data_are_looked_for_where_the_deployed_runs_look(settings, tmp_p
     """A release is a clone without a landing folder."""
     module = tmp_path / "release" / "operations" / "landed.py"
     module.parent.mkdir(parents=True)
+    (module.parent / "__init__.py").touch()
     module.write_text("import json, os\nprint(json.dumps({'id': '1', 'payload': {'subject': os.environ['HEADRACE_LANDING_ROOT']}}))\n")
     written = {"commit": "0" * 40, "folder": str(tmp_path / "release"), "python": sys.executable, "landing": "/clone/landing", "use_cases": []}
     services.write_release(settings, written)
