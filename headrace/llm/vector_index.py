@@ -108,14 +108,14 @@ class VectorIndex:
 
     def read_digest(self) -> str:
         """The digest of its content, as `build_digest` has it."""
-        return build_digest(_read_ids(self._table))
+        return build_digest(_read(self._table, *_IDENTITY))
 
 
 def publish(folder: Path, rows: pl.DataFrame, *, version: str) -> None:
     """Bring the index to hold exactly these chunks, and name that version; where it has the version, nothing is done.
 
-    Chunks that are no longer wanted are deleted, new ones added, whatever the state in which another process left it. One process at
-    a time works on an index; others wait.
+    Chunks that are no longer wanted are deleted, new ones and those of another embedding added, whatever the state in which another process
+    left it. One process at a time works on an index; others wait.
 
     Args:
         folder: Of the index.
@@ -126,9 +126,11 @@ def publish(folder: Path, rows: pl.DataFrame, *, version: str) -> None:
         table = _open_or_create(folder, len(rows["embedding"][0]) if rows.height else 1)
         if version in table.tags.list():
             return
-        held = _read_ids(table)
-        gone = held.join(rows.select(_IDENTITY), on=_IDENTITY, how="anti")["chunk_id"].to_list()
-        new = rows.join(held, on=_IDENTITY, how="anti").sort("chunk_id")
+        held = _read(table, *_IDENTITY, "embedding")
+        # An embedding has a share of its neighbours', so that of a chunk that stays moves when the one beside it comes or goes.
+        same = rows.join(held, on=_IDENTITY, suffix="_held").filter(pl.col("embedding") == pl.col("embedding_held"))
+        gone = held.join(same, on="chunk_id", how="anti")["chunk_id"].to_list()
+        new = rows.join(same, on="chunk_id", how="anti").sort("chunk_id")
         for first in range(0, len(gone), _DELETED_AT_ONCE):
             table.delete(f"chunk_id IN ({', '.join(map(_quote, gone[first : first + _DELETED_AT_ONCE]))})")
         if new.height:
@@ -199,9 +201,10 @@ def _build_arrow(rows: pl.DataFrame) -> pa.Table:
     return pa.table(columns | {"searched": pa.array(searched, pa.string()), "embedding": embedding})
 
 
-def _read_ids(table: "lancedb.table.Table") -> pl.DataFrame:
-    held = table.search().select(_IDENTITY).limit(table.count_rows()).to_arrow()
-    return pl.DataFrame(held.to_pydict(), schema=dict.fromkeys(_IDENTITY, pl.String()))
+def _read(table: "lancedb.table.Table", *columns: str) -> pl.DataFrame:
+    """Some columns of all chunks, with embeddings as rows of gold have them."""
+    held = table.search().select([*columns]).limit(table.count_rows()).to_arrow()
+    return pl.DataFrame(held).cast({pl.Array: pl.List(pl.Float32)})
 
 
 def _collect(query: Any, k: int, where: str | None, *, distance: str, to_score: pl.Expr) -> pl.DataFrame:

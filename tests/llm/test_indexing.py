@@ -340,3 +340,13 @@ def test_what_two_deliveries_say_is_in_the_index_once_and_stays_when_one_of_them
     repeats = tables.read(settings, "gold.docs_assistant_repeats").collect().to_dicts()
     assert [(row["section_id"], row["duplicate_of"], row["_as_of"]) for row in repeats] == [("b.md#1", "a.md#1", at(2))]
     assert run_index(settings, 2) == second
+
+
+def test_a_section_whose_neighbour_is_said_elsewhere_is_found_as_in_an_index_that_was_built_at_once(settings):
+    deliver(settings, 1, {"b.md": "only b\n\nwhat is a list"})
+    run_index(settings, 1)
+    deliver(settings, 2, {"a.md": "only a\n\nwhat is a list"})
+    run_index(settings, 2)
+    updated = search(settings)
+    shutil.rmtree(index_versions.index_folder(settings, CASE))
+    assert_same(search(settings), updated)
