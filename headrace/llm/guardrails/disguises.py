@@ -24,8 +24,8 @@ _ENTITY = re.compile(r"&(?:#x?[0-9a-fA-F]{2,6}|[a-z]{2,8});")
 _LEET = str.maketrans("01345789@$!", "oieastbgasi")
 _LEET_WORD = re.compile(r"\b(?=\w*[a-zA-Z])(?=\w*[013457])[\w@$!]{3,}")
 
-# Letters that look Latin and are not: Cyrillic and Greek.
-_LOOKALIKES = str.maketrans("ІЈЅаеорсухіѕԁӏАВЕКМНОРСТХαεικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "IJSaeopcyxisdlABEKMHOPCTXaeiknoptuxABEZHIKMNOPTYX")
+# Letters that look like those of English and are others: Cyrillic and Greek ones, and the two of Turkish that are an i in one case only.
+_LOOKALIKES = str.maketrans("ІЈЅаеорсухіѕԁӏАВЕКМНОРСТХαεικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧıİ", "IJSaeopcyxisdlABEKMHOPCTXaeiknoptuxABEZHIKMNOPTYXiI")
 
 
 def unmask(text: str) -> str:

@@ -195,6 +195,7 @@ _RULES = (
             "so far",
             "back to me",
             "supposed",
+            "initial",
             "told",
             "anweisung",
             "invite",
