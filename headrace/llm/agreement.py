@@ -82,7 +82,7 @@ def decide_judge(agreement: Agreement, *, min_kappa: float, least_labels: int) -
     if not kappa.count >= least_labels:
         return blocked(GATE, f"its agreement with labels was measured on {kappa.count} of the {least_labels} that it needs")
     if kappa.value is None or kappa.lower is None or kappa.upper is None:
-        return blocked(GATE, "its agreement with labels has no kappa, because judge and labels say one thing only")
+        return blocked(GATE, "its agreement with labels has no interval, because judge or labels say nearly one thing only")
     measured = f"kappa {kappa.value:.2f} ({kappa.lower:.2f} to {kappa.upper:.2f}) on {kappa.count} labels"
     if not kappa.lower >= min_kappa:
         return blocked(GATE, f"its agreement with labels, {measured}, is not surely {min_kappa:g}", {"kappa": kappa.value})

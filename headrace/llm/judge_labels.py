@@ -5,12 +5,14 @@ import hashlib
 import io
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import dropwhile
 
 import polars as pl
 
 from headrace.errors import ModelError
 from headrace.lake import tables
 from headrace.llm import hub
+from headrace.llm.hub_entries import load_entry
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -54,6 +56,8 @@ def read_labels(settings: Settings, case: UseCase, name: str, *, as_of: datetime
     if name == TRUE_ANSWERS:
         known = tables.read(settings, case.silver_table("questions")).filter((pl.col("known_at") <= as_of) & pl.col("is_answerable"))
         return pair_answers(known.drop_nulls("answer").select("question_id", "question", "answer").collect(), count=count)
+    if (kind := load_entry(name).kind) != "labels":
+        raise ModelError(f"{name} of the model hub is of kind {kind}, and a judge is held against labels; correct `labels` in the rubric")
     return parse_labels(hub.fetch(settings, name).read_text(encoding="utf-8"), name=name, count=count)
 
 
@@ -62,14 +66,14 @@ def pair_answers(questions: pl.DataFrame, *, count: int) -> list[Labelled]:
 
     Args:
         questions: `question_id`, `question`, `answer`. Grain: one row per question.
-        count: How many pairs; half of them of each kind.
+        count: How many, as many of each kind; of an odd number one more yes.
     """
-    rows = questions.sort("question_id").head(count // 2).rows(named=True)
+    rows = questions.sort("question_id").head(-(-count // 2)).rows(named=True)
     if len(rows) < 2:
         return []
     own = [_pair(row, row["answer"], kind="own", label=1.0) for row in rows]
     others = [_pair(row, other["answer"], kind="other", label=0.0) for row, other in zip(rows, [*rows[1:], rows[0]], strict=True)]
-    return [labelled for pair in zip(own, others, strict=True) for labelled in pair]
+    return [labelled for pair in zip(own, others, strict=True) for labelled in pair][:count]
 
 
 def parse_labels(text: str, *, name: str, count: int) -> list[Labelled]:
@@ -78,8 +82,7 @@ def parse_labels(text: str, *, name: str, count: int) -> list[Labelled]:
     Raises:
         ModelError: A column is missing, or a label is neither 0 nor 1.
     """
-    body = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
-    reader = csv.DictReader(io.StringIO(body))
+    reader = csv.DictReader(dropwhile(lambda line: line.startswith("#"), io.StringIO(text)))
     if missing := {_ASKED, _SAID, _LABEL} - set(reader.fieldnames or ()):
         raise ModelError(f"labels {name} lack the columns {', '.join(sorted(missing))}; name another entry of the model hub in the rubric")
     rows = list(reader)

@@ -19,7 +19,7 @@ from headrace.lake.runs import Step, build_rows
 from headrace.llm.agreement import GATE
 from headrace.llm.gateway import Gateway
 from headrace.llm.judge_labels import read_labels
-from headrace.llm.model_calls import CallOrigin, append_calls
+from headrace.llm.model_calls import CallOrigin, append_calls, append_failed_calls
 from headrace.llm.prompt_templates import parse_answer, read_prompt, render_prompt
 from headrace.llm.prompts import PromptVersion, register_prompt
 from headrace.llm.rubric_grades import GRADES, SUBJECT, measure_judge, name_grader, read_grades
@@ -69,17 +69,19 @@ def append_grades(settings: Settings, case: UseCase, *, as_of: datetime, with_ju
     answers = tables.read(settings, table).with_columns(SUBJECT).collect()
     texts = tables.read(settings, case.silver_table("questions")).select("question_id", "question").collect()
     answers = answers.join(texts.unique("question_id"), on="question_id", how="left").sort("subject")
+    rubrics = [rubric for rubric in read_rubrics(case.name) if with_judges or rubric.judge is None]
     decisions = []
     # Rules take no time, so they do not wait for judges.
-    for rubric in sorted(read_rubrics(case.name), key=lambda found: found.judge is not None):
+    for rubric in sorted(rubrics, key=lambda found: found.judge is not None):
         graded = answers if rubric.applies_to == "all" else answers.filter("is_answered")
         if rubric.judge is None:
             decisions.append(_grade_by_rule(settings, case, rubric, graded))
-        elif with_judges:
+        else:
             decisions.append(_grade_by_judge(settings, case, rubric, rubric.judge, graded, as_of=as_of))
     faults = [decision for decision in decisions if not decision.passed]
     reason = "; ".join(decision.reason for decision in decisions) or "no rubric was graded"
-    written = read_grades(settings, case).height
+    # Counted in the table, so that a run that goes on where another was stopped counts all of it.
+    written = sum(read_grades(settings, case, rubric).height for rubric in rubrics)
     return Step(decision=decide_all("rubrics", faults) if faults else passed("rubrics", reason), rows_read=answers.height, rows_written=written)
 
 
@@ -104,16 +106,11 @@ def _grade_by_judge(settings: Settings, case: UseCase, rubric: Rubric, judge: Ju
         _, decision = measure_judge(settings, case, rubric, judge)
         if not decision.passed:
             return passed(rubric.name, f"{rubric.name}: the judge is not listened to, {decision.reason}")
-        shown = answers.select("subject", "question", "answer").iter_rows(named=True)
-        _ask_all(
-            settings,
-            case,
-            rubric,
-            judge,
-            [Subject(kind="answer", name=row["subject"], question=row["question"], answer=row["answer"], label=None) for row in shown],
-            as_of=as_of,
-        )
+        shown = answers.select("subject", "question", "answer").rows()
+        subjects = [Subject(kind="answer", name=name, question=question, answer=answer, label=None) for name, question, answer in shown]
+        _ask_all(settings, case, rubric, judge, subjects, as_of=as_of)
     except GatewayError as error:
+        append_failed_calls(settings, error.calls, flow=FLOW, use_case=case.name)
         return blocked(GATE, str(error))
     return passed(rubric.name, f"{rubric.name}: {answers.height} graded by a judge, {decision.reason}")
 
@@ -193,6 +190,6 @@ def _append(settings: Settings, case: UseCase, rubric: Rubric, rows: Iterable[di
 
 
 def _name_batch(settings: Settings, case: UseCase, rubric: Rubric, slice_name: str) -> str:
-    grader = "-".join(filter(None, name_grader(settings, case, rubric)))
+    grader, _ = name_grader(settings, case, rubric)
     digest = hashlib.sha256(grader.encode()).hexdigest()[:12]
     return build_batch_id(FLOW, case.name, f"{rubric.name}-{rubric.version}-by-{digest}-{slice_name}")

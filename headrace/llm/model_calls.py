@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from headrace.lake import runs, tables
+from headrace.lake.batches import build_batch_id
 from headrace.lake.tables import Written
 from headrace.settings import Settings
 
@@ -141,3 +142,9 @@ def append_calls(settings: Settings, calls: Sequence[ModelCall], *, batch_id: st
     if not calls or tables.is_written(settings, TABLE, batch_id=batch_id):
         return None
     return tables.append(settings, TABLE, runs.build_rows(TABLE, [asdict(call) for call in calls]), batch_id=batch_id)
+
+
+def append_failed_calls(settings: Settings, calls: Sequence[ModelCall], *, flow: str, use_case: str) -> None:
+    """Append the calls of an answer that never came: they may have cost something, and do not stand for the slice, which is asked again."""
+    if calls:
+        append_calls(settings, calls, batch_id=build_batch_id(flow, use_case, f"failed-{calls[0].call_id}"))

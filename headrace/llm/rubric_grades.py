@@ -1,5 +1,7 @@
 """Grades that were given, as rows: who gave them, how far a judge agrees with labels, and which may be shown and used."""
 
+import hashlib
+
 import polars as pl
 
 from headrace.decisions import Decision
@@ -7,7 +9,7 @@ from headrace.lake import tables
 from headrace.llm.agreement import Agreement, decide_judge, measure_agreement
 from headrace.llm.gateway import read_identity
 from headrace.llm.prompt_templates import read_prompt
-from headrace.llm.rubrics import Judge, Rubric
+from headrace.llm.rubrics import Judge, Rubric, read_rubrics
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -17,12 +19,10 @@ GRADES = "metrics.rubric_grades"
 SUBJECT = pl.format("{}/{}/{}", "model_id", pl.col("prompt_hash").str.head(12), "question_id").alias("subject")
 
 
-def read_grades(settings: Settings, case: UseCase, rubric: Rubric | None = None) -> pl.DataFrame:
-    """Grades of a use case; of a rubric those of its present version, by its present grader."""
-    is_its = pl.col("use_case") == case.name
-    if rubric is not None:
-        grader, prompt_hash = name_grader(settings, case, rubric)
-        is_its = is_its & (pl.col("rubric_version") == rubric.version) & (pl.col("grader") == grader) & pl.col("prompt_hash").eq_missing(prompt_hash)
+def read_grades(settings: Settings, case: UseCase, rubric: Rubric) -> pl.DataFrame:
+    """Grades by the present version of a rubric, given by its present grader."""
+    grader, _ = name_grader(settings, case, rubric)
+    is_its = (pl.col("use_case") == case.name) & (pl.col("rubric_version") == rubric.version) & (pl.col("grader") == grader)
     return tables.read(settings, GRADES).filter(is_its).collect()
 
 
@@ -30,9 +30,15 @@ def name_grader(settings: Settings, case: UseCase, rubric: Rubric) -> tuple[str,
     """Who grades a rubric at this moment, and the hash of the prompt that asks; another model or prompt is another grader."""
     if rubric.judge is None:
         return f"rule {rubric.rule}", None
-    identity = read_identity(settings, rubric.judge.alias)
+    identity, prompt = read_identity(settings, rubric.judge.alias), read_prompt(case.name, rubric.judge.prompt)
     where = identity.sha256[:12] if identity.sha256 else identity.address
-    return f"{identity.model} {where}", read_prompt(case.name, rubric.judge.prompt).hash
+    return f"{identity.model} {where} asked by {prompt.name} {prompt.hash[:12]}", prompt.hash
+
+
+def name_graders(settings: Settings, case: UseCase) -> str:
+    """A short name for all rubrics of a use case with their graders: another rubric or grader is another name."""
+    graders = [f"{rubric.version} {name_grader(settings, case, rubric)[0]}" for rubric in read_rubrics(case.name)]
+    return hashlib.sha256("\n".join(graders).encode()).hexdigest()[:12]
 
 
 def measure_judge(settings: Settings, case: UseCase, rubric: Rubric, judge: Judge) -> tuple[Agreement, Decision]:

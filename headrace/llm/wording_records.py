@@ -16,8 +16,9 @@ from headrace.llm.chain_candidate import load_chain
 from headrace.llm.contestants import Contestant, find_holdout_start, list_contestants, load_pinned_prompt
 from headrace.llm.gateway import Gateway
 from headrace.llm.grading import is_true_section_cited, measure_citation_precision
-from headrace.llm.model_calls import CallOrigin, append_calls
+from headrace.llm.model_calls import CallOrigin, append_calls, append_failed_calls
 from headrace.llm.prompts import PromptVersion
+from headrace.llm.rubric_grades import name_graders
 from headrace.llm.text_metrics import is_exact_match, measure_rouge_l
 from headrace.llm.wording import GROUNDED, Wording, remove_citations, word_answer
 from headrace.models.kinds.assistant import NO_SECTION
@@ -71,9 +72,9 @@ def read_words(settings: Settings, case: UseCase, contestant: Contestant) -> pl.
 
 
 def name_slice(settings: Settings, case: UseCase, *, as_of: datetime, limit: int | None, prompt: str | None = None) -> str:
-    """What an evaluation stands for: an instant, whom it asks with which prompt, and how many questions; another chain or prompt is asked anew."""
+    """What an evaluation stands for: an instant, whom it asks with which prompt, how many questions, and where judges are asked, who grades."""
     asked = [f"{found.model_id}-by-{found.prompt['hash'][:12]}" for found in list_contestants(settings, case, as_of=as_of, prompt=prompt)]
-    most = "some" if limit is None else limit or "all"
+    most = "some" if limit is None else f"{limit or 'all'}-graded-by-{name_graders(settings, case)}"
     return f"{format_instant(as_of)}-of-{'-and-'.join(asked) or 'nobody'}-{most}"
 
 
@@ -120,6 +121,7 @@ def _word_due(settings: Settings, case: UseCase, contestant: Contestant, wanted:
     try:
         _word_all(settings, case, contestant, due, prompt=prompt, as_of=as_of)
     except GatewayError as error:
+        append_failed_calls(settings, error.calls, flow=FLOW, use_case=case.name)
         return str(error)
     return ""
 
@@ -140,12 +142,7 @@ def _word_all(
                 prompt_hash=prompt.hash,
                 asked_at=as_of,
             )
-            try:
-                worded = word_answer(chain, row["question"], prompt=prompt, gateway=gateway, alias=alias, origin=origin)
-            except GatewayError as error:
-                if error.calls:
-                    append_calls(settings, error.calls, batch_id=build_batch_id(FLOW, case.name, f"failed-{error.calls[0].call_id}"))
-                raise
+            worded = word_answer(chain, row["question"], prompt=prompt, gateway=gateway, alias=alias, origin=origin)
             _append(settings, case, contestant, row, worded)
             if place % 10 == 0 or place == len(due):
                 progress.info("%s of %s questions worded by version %s with prompt %s", place, len(due), contestant.version, prompt.template.name)

@@ -7,6 +7,7 @@ from headrace.lake import tables
 from headrace.llm import judging, wording_promotion
 from headrace.llm.agreement import GATE, decide_judge, measure_agreement
 from headrace.llm.judging import append_grades
+from headrace.llm.model_calls import TABLE as CALLS
 from headrace.llm.rubric_grades import GRADES, measure_judge, read_trusted_grades
 from headrace.llm.rubrics import read_rubrics
 from headrace.registry import versions
@@ -32,7 +33,8 @@ ASKED = [(f"question-{number:03}", f"{SECTIONS[number % 3].text[:20]}... ({numbe
         pytest.param(BOTH, [1.0, 0.0] * 22 + [0.0, 1.0] * 8, "kappa 0.47", id="better than the bar, but not surely"),
         pytest.param(BOTH[:58], BOTH[:58], "on 58 of the 60 that it needs", id="too few labels"),
         pytest.param([], [], "on 0 of the 60", id="no labels"),
-        pytest.param([1.0] * 60, [1.0] * 60, "say one thing only", id="labels of one kind"),
+        pytest.param([1.0] * 60, [1.0] * 60, "say nearly one thing only", id="labels of one kind"),
+        pytest.param([0.0, *[1.0] * 59], [0.0, *[1.0] * 59], "say nearly one thing only", id="one label of the other kind"),
     ],
 )
 def test_a_judge_blocks(labels, grades, reason):
@@ -150,6 +152,8 @@ def test_a_judge_that_fails_in_the_middle_is_asked_the_rest_and_each_label_once(
     server.replies[:] = [*[chat_server.answer('"yes"')] * 6, chat_server.status(400, {"error": {"message": "no"}}), chat_server.answer('"yes"')]
     assert not judge(settings).decision.passed
     assert tables.read(settings, GRADES).collect().height == 6
+    # The call that failed may have to be paid for too.
+    assert tables.read(settings, CALLS).collect()["status"].value_counts().sort("status").rows() == [("answered", 6), ("failed", 1)]
     judge(settings)
     rows = tables.read(settings, GRADES).collect()
     assert (rows.height, rows["subject"].n_unique()) == (60, 60)

@@ -88,6 +88,7 @@ ATTEMPTS: dict[str, Callable[[Settings, str], object]] = {
     "lake.refinement.record_report": lambda settings, text: refinement.record_report(settings, CASE, report(), batch_id=text),
     "llm.hub.fetch": lambda settings, text: hub.fetch(settings, text),
     "llm.model_calls.append_calls": lambda settings, text: model_calls.append_calls(settings, [CALL], batch_id=text),
+    "llm.model_calls.append_failed_calls": lambda settings, text: model_calls.append_failed_calls(settings, [CALL], flow=text, use_case=text),
     "verification.scratch": open_scratch,
 }
 

@@ -3,9 +3,10 @@
 import polars as pl
 import pytest
 
-from headrace.errors import PromptError
+from headrace.errors import ModelError, PromptError
 from headrace.lake import tables
-from headrace.llm.judge_labels import pair_answers, parse_labels
+from headrace.lake.runs import build_row
+from headrace.llm.judge_labels import pair_answers, parse_labels, read_labels
 from headrace.llm.judging import append_grades
 from headrace.llm.rubric_grades import GRADES
 from headrace.llm.rubric_rules import grade_grounded, grade_silence
@@ -59,9 +60,13 @@ def test_rules_grade_what_the_reader_is_told():
 
 def test_rules_grade_each_answer_once_and_ask_nobody(settings):
     tables.append(settings, CASE.table("inference", "worded_answers"), worded_rows(count=4), batch_id="test/docs_assistant/a/1")
-    for _ in range(2):
-        assert append_grades(settings, CASE, as_of=BEGIN, with_judges=False).decision.passed
-    rows = tables.read(settings, GRADES).collect()
+    # Those of another version of a rubric are not this run's.
+    old = {"use_case": CASE.name, "rubric": "so", "rubric_version": "1", "grader": "rule so", "subject_kind": "answer", "subject": "a"}
+    old |= {"graded_at": BEGIN}
+    tables.append(settings, GRADES, build_row(GRADES, old), batch_id="test/docs_assistant/old/1")
+    steps = [append_grades(settings, CASE, as_of=BEGIN, with_judges=False) for _ in range(2)]
+    assert [(step.decision.passed, step.rows_written) for step in steps] == [(True, 8)] * 2
+    rows = tables.read(settings, GRADES).filter(pl.col("rubric") != "so").collect()
     assert (rows.height, rows["subject"].n_unique(), rows["grader"].n_unique()) == (8, 4, 2)
 
 
@@ -71,6 +76,8 @@ def test_labels_of_known_answers_are_as_many_of_either_kind():
     assert [(found.label_id, found.question, found.answer, found.label) for found in labels] == [
         ("a-own", "A?", "a", 1.0), ("a-other", "A?", "b", 0.0), ("b-own", "B?", "b", 1.0), ("b-other", "B?", "a", 0.0),
     ]  # fmt: skip
+    # A judge that needs an odd number of labels would otherwise never have enough.
+    assert len(pair_answers(questions, count=5)) == 5
 
 
 def test_published_labels_keep_their_order_whatever_the_file_s_and_count_once():
@@ -79,3 +86,11 @@ def test_published_labels_keep_their_order_whatever_the_file_s_and_count_once():
     found = parse_labels(head + "\n".join(rows), name="toy", count=9)
     assert found == parse_labels(head + "\n".join(reversed(rows)), name="toy", count=9)
     assert sorted((label.question, label.label) for label in found) == [("q1", 1.0), ("q2", 0.0)]
+    # A comment stands above all rows; in an answer it is a heading.
+    (headed,) = parse_labels(head + 'q3,"first\n# second",1,text', name="toy", count=9)
+    assert headed.answer == "first\n# second"
+
+
+def test_what_is_no_set_of_labels_is_refused_before_it_is_fetched(settings):
+    with pytest.raises(ModelError, match="all-minilm-l6-v2 of the model hub is of kind embedder, and a judge is held against labels"):
+        read_labels(settings, CASE, "all-minilm-l6-v2", as_of=BEGIN, count=10)

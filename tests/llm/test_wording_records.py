@@ -95,8 +95,7 @@ def test_a_prompt_can_be_tried_with_the_chain_of_the_champion(world):
 @pytest.mark.long
 def test_a_chain_whose_model_is_another_by_now_is_not_asked(world, tmp_path):
     settings, server = world
-    models = {"chat": {"kind": "openai", "model": "larger", "address": server.address}}
-    moved = Settings.model_validate({**settings.model_dump(), "language_models": models})
+    moved = Settings.model_validate({**settings.model_dump(), "language_models": name_model("larger", server.address)})
     step = append_wordings(moved, CASE, as_of=NOW, limit=0)
     assert not step.decision.passed
     assert "version 1 pins another model or prompt than alias 'chat'" in step.decision.reason
@@ -110,3 +109,16 @@ def test_another_challenger_or_prompt_is_another_slice(world):
     assert "old-by-" in both
     assert "-and-new-by-" in both
     assert name_slice(settings, CASE, as_of=BEGIN - HOUR, limit=None).endswith("of-nobody-some")
+
+
+def test_another_judge_is_another_slice_where_judges_are_asked(world):
+    settings, server = world
+    moved = Settings.model_validate({**settings.model_dump(), "language_models": name_model("larger", server.address)})
+    slices = [name_slice(found, CASE, as_of=NOW, limit=0) for found in (settings, settings, moved)]
+    assert slices[0] == slices[1] != slices[2]
+    # A tick of the lifecycle asks no judge, so it is done whoever that is.
+    assert name_slice(settings, CASE, as_of=NOW, limit=None) == name_slice(moved, CASE, as_of=NOW, limit=None)
+
+
+def name_model(model, address):
+    return {"chat": {"kind": "openai", "model": model, "address": address}}
