@@ -30,8 +30,7 @@ def measure_question_drift(embeddings: np.ndarray, reference: np.ndarray, topics
         topics: The topics.
         seed: Makes the permutations reproducible.
     """
-    count = len(embeddings)
-    found = assign_topics(topics, embeddings) if count else np.array([], dtype=int)
+    count, found = len(embeddings), assign_topics(topics, embeddings)
     shares = [
         measure_share("questions/topic_fraction", int((found == place).sum()), count, slice_column=TOPIC, slice_value=topic.name)
         for place, topic in enumerate(topics)
@@ -78,7 +77,9 @@ def measure_embedding_shift(embeddings: np.ndarray, reference: np.ndarray, *, se
     """
     both = np.concatenate([embeddings, reference]).astype(np.float64)
     squared = np.maximum(_square_distances(both), 0.0)
-    kernel = np.exp(-squared / np.median(squared[np.triu_indices(len(both), 1)]))
+    distances = squared[np.triu_indices(len(both), 1)]
+    # Where most questions are one and the same, the median is nothing.
+    kernel = np.exp(-squared / (np.median(distances) or distances.mean() or 1.0))
     np.fill_diagonal(kernel, 0.0)
     size, rest = len(embeddings), len(reference)
     chosen = _permute(size, len(both), seed)

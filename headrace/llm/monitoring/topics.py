@@ -43,18 +43,17 @@ def fit_topics(questions: Sequence[str], embeddings: np.ndarray) -> list[Topic]:
     count = int(min(MAX_TOPICS, max(1, len(questions) // MIN_QUESTIONS_A_TOPIC)))
     labels = fcluster(linkage(embeddings, method="ward"), count, criterion="maxclust") if count > 1 else np.ones(len(questions), dtype=int)
     # Six digits tell neighbours apart, and another processor gives the same ones.
-    centres = [embeddings[labels == label].mean(axis=0).round(6) for label in np.unique(labels)]
+    centres = np.stack([embeddings[labels == label].mean(axis=0).round(6) for label in np.unique(labels)]).astype(np.float64)
     # A question belongs to the nearest centre, as later ones will.
-    nearest = np.argmin(((embeddings[:, None, :] - np.asarray(centres)[None]) ** 2).sum(axis=2), axis=1)
+    nearest = _find_nearest(centres, embeddings)
     sizes, names = np.bincount(nearest, minlength=len(centres)), _name_topics(questions, nearest, len(centres))
     order = sorted(range(len(centres)), key=lambda place: (-sizes[place], names[place]))
-    return [Topic(name=names[place], centre=tuple(map(float, centres[place])), question_count=int(sizes[place])) for place in order]
+    return [Topic(name=names[place], centre=tuple(centres[place].tolist()), question_count=int(sizes[place])) for place in order]
 
 
 def assign_topics(topics: Sequence[Topic], embeddings: np.ndarray) -> np.ndarray:
     """Place of the nearest topic of each embedding."""
-    centres = np.asarray([topic.centre for topic in topics])
-    return np.argmin(((embeddings[:, None, :] - centres[None]) ** 2).sum(axis=2), axis=1)
+    return _find_nearest(np.asarray([topic.centre for topic in topics]), embeddings)
 
 
 def as_json(topics: Sequence[Topic]) -> list[dict[str, Any]]:
@@ -65,6 +64,11 @@ def as_json(topics: Sequence[Topic]) -> list[dict[str, Any]]:
 def parse_topics(content: Sequence[dict[str, Any]]) -> list[Topic]:
     """Topics that a chain's folder holds."""
     return [Topic(name=topic["name"], centre=tuple(topic["centre"]), question_count=topic["question_count"]) for topic in content]
+
+
+def _find_nearest(centres: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+    """Place of the nearest centre of each embedding, by squared distances less the embedding's own length, which is the same to all."""
+    return np.argmin((centres**2).sum(axis=1) - 2 * embeddings @ centres.T, axis=1)
 
 
 def _name_topics(questions: Sequence[str], labels: np.ndarray, count: int) -> list[str]:
@@ -79,5 +83,5 @@ def _name_topics(questions: Sequence[str], labels: np.ndarray, count: int) -> li
         # Nothing but common words.
         return [f"topic {place + 1}" for place in range(count)]
     words = vectorizer.get_feature_names_out()
-    best = [sorted(range(len(words)), key=lambda word: (-row[word], words[word]))[:_NAMED_WORDS] for row in weights]
-    return [", ".join(words[word] for word in place) for place in best]
+    best = [sorted(np.flatnonzero(row), key=lambda word: (-row[word], words[word]))[:_NAMED_WORDS] for row in weights]
+    return [", ".join(words[word] for word in found) or f"topic {place + 1}" for place, found in enumerate(best)]

@@ -31,6 +31,9 @@ def test_topics_are_few_named_by_telling_words_and_survive_their_file():
 def test_questions_without_a_telling_word_are_a_topic_all_the_same():
     (topic,) = fit_topics(["what is it", "who is she"], np.eye(2, 4, dtype=np.float32))
     assert (topic.name, topic.question_count) == ("topic 1", 2)
+    # Also beside one that has them.
+    rows = np.eye(2, 4, dtype=np.float32)[[0] * 12 + [1] * 12]
+    assert {topic.name for topic in fit_topics(["sort lists"] * 12 + ["what is it"] * 12, rows)} == {"lists, sort", "topic 2"}
 
 
 @pytest.mark.parametrize("test", ["topics", "embeddings"])
@@ -68,6 +71,14 @@ def test_new_questions_that_fall_into_old_topics_evenly_are_seen_by_embeddings()
     figures = {figure.name: figure for figure in measure_question_drift(moved, reference, fit_topics(texts, reference), seed=5)}
     assert (figures[P_VALUES[0]].value or 0) > 0.05
     assert (figures[P_VALUES[1]].value or 1) < 0.001
+
+
+def test_one_question_asked_over_and_over_has_p_values():
+    """The median distance is nothing then, and a p-value is never less than one draw of all."""
+    (_, reference) = draw(20, seed=1)
+    window = np.repeat(reference[:1], 80, axis=0)
+    assert measure_embedding_shift(window, reference, seed=5) == 1 / 2_000
+    assert measure_embedding_shift(window, window[:40], seed=5) == 1
 
 
 def test_a_handful_of_questions_is_no_sample():
