@@ -37,6 +37,7 @@ from headrace.models.kinds import load_kind
 from headrace.models.kinds.assistant import NO_SECTION
 from headrace.models.splits import GATE, Splits, decide_parts
 from headrace.models.training import CandidateReport
+from headrace.monitoring.drift import sample_rows
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -180,9 +181,10 @@ def _describe(config: RetrievalConfig, splits: Splits, *, case: UseCase, as_of: 
 
 
 def _write_reference(settings: Settings, case: UseCase, known: pl.DataFrame, folder: Path) -> None:
-    """The questions that drift is measured against, in time order, with their embeddings; and the topics that they fall into."""
+    """The questions that drift is measured against, old and new, in time order, with their embeddings; and the topics that they fall into."""
     columns: Sequence[str] = ("prediction_at", *case.features.key, QUESTION, *case.features.names)
-    reference = known.sort("prediction_at", *case.features.key).select(columns).head(case.policy.drift_sample_rows)
+    sample = sample_rows(known.select(columns), limit=case.policy.drift_sample_rows, seed=settings.seed, key=case.features.key)
+    reference = sample.sort("prediction_at", *case.features.key)
     questions = reference[QUESTION].to_list()
     embeddings = embed_questions(settings, questions)
     reference.with_columns(pl.Series(EMBEDDING, embeddings.tolist(), dtype=pl.List(pl.Float32))).write_parquet(folder / DRIFT_REFERENCE)

@@ -1,7 +1,8 @@
 """Answers that were given, by the server or in batches, as monitoring looks at them: what was asked, when, and what was said."""
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,6 +55,11 @@ def read_answers(settings: Settings, case: UseCase, *, since: datetime | None, u
     for row in logged.collect().iter_rows(named=True):
         found.append(_build(row, at=row["requested_at"], answer_id=row["request_id"], question=json.loads(row["request"])[QUESTION]))
     return sorted(found, key=lambda answered: (answered.at, answered.answer_id))
+
+
+def draw_answers(answers: Sequence[Answered], *, most: int) -> list[Answered]:
+    """At most so many answers, by a hash of their ids: the same whoever draws them, and nobody can steer an answer into them."""
+    return sorted(answers, key=lambda answered: hashlib.sha256(answered.answer_id.encode()).digest())[:most]
 
 
 def _within(rows: pl.LazyFrame, column: str, *, since: datetime | None, until: datetime) -> pl.LazyFrame:

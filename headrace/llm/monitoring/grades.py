@@ -1,14 +1,11 @@
-"""A sample of the answers of a window, graded by rules: do the sections stand in the index, the quotes in the sections, the words in the quotes?
+"""A sample of the answers of a window, graded by rules: do the sections stand in the index, and do they hold the quotes and the words?"""
 
-The sample is drawn by a hash of each answer's id, so it is the same whoever draws it, and nobody can steer an answer into it.
-"""
-
-import hashlib
 from collections.abc import Mapping, Sequence
 
 from headrace.llm.grading import is_verbatim
-from headrace.llm.monitoring.answered import Answered
+from headrace.llm.monitoring.answered import Answered, draw_answers
 from headrace.llm.text_metrics import measure_groundedness
+from headrace.llm.wording import remove_citations
 from headrace.monitoring.figures import Figure, measure_mean, measure_share
 
 # About a second of a core; the interval of a share near 1 is then 12 points wide.
@@ -16,9 +13,8 @@ SAMPLED_ANSWERS = 30
 
 
 def draw_sample(answers: Sequence[Answered], *, most: int = SAMPLED_ANSWERS) -> list[Answered]:
-    """At most so many of the answers that cite something, by the hash of their ids."""
-    answered = [answer for answer in answers if answer.reply.is_answered]
-    return sorted(answered, key=lambda answer: hashlib.sha256(answer.answer_id.encode()).digest())[:most]
+    """At most so many of the answers that cite something."""
+    return draw_answers([answered for answered in answers if answered.reply.is_answered], most=most)
 
 
 def grade_sample(sample: Sequence[Answered], sections: Mapping[str, Mapping[str, str] | None]) -> list[Figure]:
@@ -46,6 +42,6 @@ def grade_sample(sample: Sequence[Answered], sections: Mapping[str, Mapping[str,
 def _measure_grounded(answered: Answered, sections: Mapping[str, str]) -> float | None:
     """Share of the sentences that the cited sections hold; None where nothing in the answer can be judged. Headings of quotations say nothing."""
     reply = answered.reply
-    is_quoted = all(said.text in reply.answer for said in reply.quotations)
-    words = "\n".join(said.text for said in reply.quotations) if is_quoted and reply.quotations else reply.answer
+    is_worded = reply.worded is not None and reply.worded.is_shown
+    words = remove_citations(reply.answer) if is_worded else "\n".join(said.text for said in reply.quotations)
     return measure_groundedness(words, [sections.get(section, "") for section in reply.cited]).supported_fraction

@@ -1,6 +1,5 @@
 """Questions of a window beside those that the champion was tuned on: embedded once, given to its topics, compared."""
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,11 +8,12 @@ import polars as pl
 from headrace.errors import CandidateError, HeadraceError
 from headrace.llm.chain_candidate import EMBEDDING, TOPICS
 from headrace.llm.embedding import build_version
-from headrace.llm.monitoring.answered import Answered
+from headrace.llm.monitoring.answered import Answered, draw_answers
 from headrace.llm.monitoring.question_drift import P_VALUES, measure_question_drift
 from headrace.llm.monitoring.topics import Topic, parse_topics
 from headrace.llm.searching import embed_questions
 from headrace.models.candidate import DRIFT_REFERENCE, read_json
+from headrace.monitoring.drift import sample_rows
 from headrace.monitoring.figures import Figure
 from headrace.registry import versions
 from headrace.registry.history import Reign
@@ -40,7 +40,7 @@ class QuestionWatch:
             reference, topics = self._read_reference(reign)
         except HeadraceError as error:
             return [Figure(name=name, value=None, count=len(answers), reason=str(error)) for name in P_VALUES]
-        sample = sorted(answers, key=lambda answered: hashlib.sha256(answered.answer_id.encode()).digest())[:MOST_QUESTIONS]
+        sample = draw_answers(answers, most=MOST_QUESTIONS)
         embeddings = embed_questions(self._settings, [answered.question for answered in sample])
         return measure_question_drift(embeddings, reference, topics, seed=self._settings.seed)
 
@@ -55,6 +55,9 @@ class QuestionWatch:
             topics = read_json(folder / TOPICS)
             if topics["embedder"] != build_version():
                 raise CandidateError(f"version {reign.version} has topics of embeddings by {topics['embedder']}, this code has {build_version()}")
-            embeddings = pl.read_parquet(folder / DRIFT_REFERENCE, columns=[EMBEDDING])[EMBEDDING].to_list()
-            self._references[reign.version] = (np.asarray(embeddings[:MOST_QUESTIONS], dtype=np.float32), parse_topics(topics["topics"]))
+            key = list(self._case.features.key)
+            rows = pl.read_parquet(folder / DRIFT_REFERENCE, columns=[*key, EMBEDDING])
+            # Not the oldest ones: what was asked last is what chains were tuned on last.
+            drawn = sample_rows(rows, limit=MOST_QUESTIONS, seed=self._settings.seed, key=key)
+            self._references[reign.version] = (np.asarray(drawn[EMBEDDING].to_list(), dtype=np.float32), parse_topics(topics["topics"]))
         return self._references[reign.version]

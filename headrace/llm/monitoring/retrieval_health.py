@@ -26,15 +26,21 @@ def measure_scores(answers: Sequence[Answered], *, bars: Mapping[int, float]) ->
     # What a guardrail stopped was not searched for.
     searched = [answered for answered in answers if answered.reply.ranked]
     scores = [answered.reply.score for answered in searched]
-    judged = [answered for answered in searched if answered.version in bars]
-    under = sum(answered.reply.confidence < bars[answered.version] for answered in judged)
     nothing = sum(not answered.reply.ranked and answered.reply.outcome == "declined" for answered in answers)
     return [
         measure_percentile("retrieval/first_score_p50", scores, 50),
         measure_percentile("retrieval/first_score_p10", scores, 10),
-        measure_share("retrieval/under_bar_fraction", under, len(judged)),
+        _measure_under_bar(searched, bars),
         measure_share("retrieval/nothing_found_fraction", nothing, len(answers)),
     ]
+
+
+def _measure_under_bar(searched: Sequence[Answered], bars: Mapping[int, float]) -> Figure:
+    name = "retrieval/under_bar_fraction"
+    if unknown := sum(answered.version not in bars for answered in searched):
+        reason = f"the bar of silence of {unknown} of {len(searched)} answers is not known"
+        return Figure(name=name, value=None, count=len(searched), reason=reason)
+    return measure_share(name, sum(answered.reply.confidence < bars[answered.version] for answered in searched), len(searched))
 
 
 def measure_stale(answers: Sequence[Answered], find_stale: FindStale) -> Figure:
@@ -49,14 +55,14 @@ def measure_stale(answers: Sequence[Answered], find_stale: FindStale) -> Figure:
     return measure_share(name, hits, len(searched))
 
 
-def find_changed(then: pl.DataFrame, now: pl.DataFrame) -> set[str]:
+def find_changed(then: Mapping[str, str], now: Mapping[str, str]) -> set[str]:
     """Sections of a corpus that are gone from a later one, or read otherwise there.
 
     Args:
-        then: `section_id`, `text` of the corpus that an index was made of.
+        then: Section -> text of the corpus that an index was made of.
         now: The same of the later corpus.
     """
-    return set(then.join(now, on=["section_id", "text"], how="anti")["section_id"])
+    return {section_id for section_id, text in then.items() if now.get(section_id) != text}
 
 
 def measure_index_age(changes: Sequence[datetime], *, end: datetime, count: int) -> Figure:

@@ -11,7 +11,7 @@ from headrace.llm.monitoring.answered import Answered
 from headrace.llm.monitoring.grades import draw_sample, grade_sample
 from headrace.llm.monitoring.outcomes import measure_feedback, measure_outcomes
 from headrace.llm.monitoring.retrieval_health import find_changed, measure_canaries, measure_index_age, measure_scores, measure_stale
-from headrace.models.kinds.assistant import DOES_NOT_KNOW, Reply
+from headrace.models.kinds.assistant import DOES_NOT_KNOW, Reply, Worded
 from headrace.monitoring.figures import Figure
 from tests.llm.tiny_chain import CHAIN, SECTIONS, TinyRetriever
 
@@ -56,13 +56,13 @@ def test_scores_are_of_what_was_searched_for_and_the_bar_is_that_of_the_version(
     found = by_name(measure_scores(given(REPLY, DECLINED, BLOCKED), bars={1: 0.2}))
     assert found["first_score_p50", "all"].count == 2
     assert (found["under_bar_fraction", "all"].value, found["under_bar_fraction", "all"].count) == (0.5, 2)
-    assert by_name(measure_scores(given(REPLY), bars={}))["under_bar_fraction", "all"].count == 0
+    unknown = by_name(measure_scores(given(REPLY, DECLINED, BLOCKED), bars={}))["under_bar_fraction", "all"]
+    assert (unknown.value, unknown.count, unknown.reason) == (None, 2, "the bar of silence of 2 of 2 answers is not known")
 
 
 def test_an_answer_is_stale_when_one_of_its_first_sections_is_gone_or_reads_otherwise():
-    then = pl.DataFrame({"section_id": list(TEXTS), "text": list(TEXTS.values())})
-    now = then.filter(pl.col("section_id") != "files#open").with_columns(pl.col("text").str.replace("hashable", "unique"))
-    changed = find_changed(then, now)
+    now = {name: text.replace("hashable", "unique") for name, text in TEXTS.items() if name != "files#open"}
+    changed = find_changed(TEXTS, now)
     assert changed == {"files#open", "dicts#keys"}
     figure = measure_stale(given(replace(REPLY, ranked=("lists#sort",)), DECLINED, BLOCKED), {"one": changed}.get)
     assert (figure.value, figure.count) == (0.5, 2)
@@ -104,3 +104,10 @@ def test_grades_tell_a_made_up_section_a_changed_quote_and_words_that_no_section
     assert (exist, verbatim) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
     assert grounded is not None
     assert grounded < 0.5
+
+
+def test_words_of_a_model_are_graded_without_their_marks_and_quotes_among_them_excuse_nothing():
+    (quoted,) = (said.text for said in REPLY.quotations)
+    for said, expected in ((f"{quoted} [1]", 1), (f"{quoted} Magic wands sort everything backwards. [1]", 2 / 3)):
+        worded = replace(REPLY, answer=said, worded=Worded(is_shown=True, reason=""))
+        assert grade_sample(given(worded), {"one": TEXTS})[2].value == pytest.approx(expected)
