@@ -151,7 +151,7 @@ class Chain:
         """What it makes of a question without a language model."""
         return self.answer(question, self.find(question))
 
-    def answer(self, question: str, found: "Found") -> Reply:
+    def answer(self, question: str, found: Found) -> Reply:
         """The quotations that answer a question, or that it does not know, or why it may not say."""
         confidence = self.confidence.estimate(found.ranked[0].score) if found.ranked else 0.0
         nothing = Reply(
@@ -166,16 +166,18 @@ class Chain:
         if found.refusal or confidence < self.confidence.decline_below:
             return replace(nothing, answer=found.refusal or DOES_NOT_KNOW)
         quotations = self.quote(question, found.usable)
+        if not quotations:
+            return nothing
         checked = self.guardrails.decide_answer(
             "\n".join(quotation.text for quotation in quotations), passages=[quotation.section.text for quotation in quotations], system_prompt=""
         )
-        if quotations and not checked.decision.passed:
+        if not checked.decision.passed:
             return replace(nothing, answer=checked.sentence, hits=(*found.hits, *_name_hits(ANSWER, checked)))
         cited = tuple(quotation.section.section_id for quotation in quotations)
         kept = tuple(Quoted(section_id=said.section.section_id, heading_path=said.section.heading_path, text=said.text) for said in quotations)
         return replace(nothing, answer=format_quotations(quotations), cited=cited, quotations=kept)
 
-    def find(self, question: str) -> "Found":
+    def find(self, question: str) -> Found:
         """The sections for a question, and which of the first may be shown; none where a guardrail blocks the question."""
         embedding = self.retriever.embed(question)
         asked = self.guardrails.decide_question(question, embedding=embedding)
@@ -202,6 +204,5 @@ def _name_hits(stage: str, checked: Checked) -> tuple[str, ...]:
 
 
 def format_quotations(quotations: Sequence[Quotation]) -> str:
-    """Quotations as an answer, each with where it stands; that it is not known where there are none."""
-    lines = [f"{quotation.text}\n[{place}] {quotation.section.heading_path}" for place, quotation in enumerate(quotations, start=1)]
-    return "\n\n".join(lines) if lines else DOES_NOT_KNOW
+    """Quotations as an answer, each with where it stands."""
+    return "\n\n".join(f"{quotation.text}\n[{place}] {quotation.section.heading_path}" for place, quotation in enumerate(quotations, start=1))

@@ -23,11 +23,10 @@ import polars as pl
 from headrace.errors import SourceError
 from headrace.lake import tables
 from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
+from headrace.llm.corpus import DOCUMENTS, VERSIONS
 from headrace.llm.document_files import Document, list_documents
 from headrace.settings import Settings
 from headrace.use_case import Delivery
-
-DOCUMENTS, VERSIONS = "documents", "document_versions"
 
 # The origin of documents that a person brings: what they are of, nobody but that person knows.
 OWN = "own"
@@ -167,11 +166,13 @@ def _read_documents(part: Sequence[Document], common: Mapping[str, Any], schema:
 def _cut(documents: Iterable[Document]) -> Iterator[list[Document]]:
     """Parts of at most `DELIVERY_BYTES`, or of one document; what was delivered before does not move the later cuts."""
     part: list[Document] = []
+    held = 0
     for document in documents:
-        if part and sum(held.byte_count for held in part) + document.byte_count > DELIVERY_BYTES:
+        if part and held + document.byte_count > DELIVERY_BYTES:
             yield part
-            part = []
+            part, held = [], 0
         part.append(document)
+        held += document.byte_count
     if part:
         yield part
 

@@ -133,7 +133,7 @@ def _is_exact(word: str) -> bool:
 
 
 def _cut(word: str) -> str:
-    """A word without its ending, where four letters are left: `files` and `file` are one word."""
+    """A word without its ending, where three letters are left: `files` and `file` are one word."""
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word.removesuffix(ending).rstrip("e")

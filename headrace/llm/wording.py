@@ -5,7 +5,6 @@ stand, the quotations stand in for it: retrieval must be useful where wording is
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -88,13 +87,9 @@ def word_answer(chain: Chain, question: str, *, prompt: PromptVersion, gateway: 
     if obstacle := _find_obstacle(completion, alias):
         reply, verdict = quoted, blocked(GATE, obstacle)
     else:
-        reply, verdict = _judge(chain, quoted, sections, completion.text.strip(), rendered.messages)
+        system = "\n".join(message["content"] for message in rendered.messages if message["role"] == "system")
+        reply, verdict = judge_wording(chain, quoted, sections, completion.text.strip(), system_prompt=system)
     return replace(_end(reply, verdict, completion.calls), messages=tuple(rendered.messages), said=completion.text)
-
-
-def _judge(chain: Chain, quoted: Reply, sections: tuple[Section, ...], text: str, messages: Sequence[Message]) -> tuple[Reply, Decision]:
-    system = "\n".join(message["content"] for message in messages if message["role"] == "system")
-    return judge_wording(chain, quoted, sections, text, system_prompt=system)
 
 
 def _find_obstacle(completion: Completion, alias: str) -> str:

@@ -30,7 +30,7 @@ WAYS = ("prompt", "prompt_version", "prompt_hash", "model")
 
 
 def gather_answers(calls: pl.DataFrame, champions: pl.DataFrame) -> pl.DataFrame:
-    """All calls that an answer took, as one row. An evaluation asks challengers and other prompts too: of those, only a champion's answers count.
+    """The calls that brought an answer, as one row. An evaluation asks challengers and other prompts too: only a champion's answers count.
 
     Args:
         calls: Rows of `metrics.llm_calls` with `at` (UTC): the instant that each stands for.
@@ -41,7 +41,7 @@ def gather_answers(calls: pl.DataFrame, champions: pl.DataFrame) -> pl.DataFrame
         unknown), `latency_s`, `time_to_first_token_s` (of the last call). Grain: one answer, oldest first.
     """
     asked = calls.filter(pl.col("purpose").is_in(ANSWERING) & (pl.col("status") == "answered")).sort("at", "called_at")
-    asked = asked.join_asof(champions.sort("since"), left_on="at", right_on="since", strategy="backward")
+    asked = asked.join_asof(champions.sort("since", maintain_order=True), left_on="at", right_on="since", strategy="backward")
     asked = asked.filter((pl.col("purpose") == SERVED) | (pl.col("prompt_hash") == pl.col("champion_prompt_hash")))
     whole = {"input_tokens": "input_token_count", "output_tokens": "output_token_count", "cost_usd": "cost_usd", "latency_s": "latency_s"}
     sums = [pl.when(pl.col(column).is_null().any()).then(None).otherwise(pl.col(column).sum()).alias(name) for name, column in whole.items()]
@@ -74,8 +74,8 @@ def measure_calls(calls: pl.DataFrame, answers: pl.DataFrame) -> list[Figure]:
 
 def find_risen(answers: pl.DataFrame) -> pl.DataFrame:
     """The answers of the window that took most: of the prompt and model with the highest median, of those with enough answers."""
-    parts = [part for part in answers.drop_nulls("tokens").partition_by(*WAYS, maintain_order=True) if part.height >= MIN_ANSWERS]
-    return max(parts, key=_median, default=answers.drop_nulls("tokens").clear())
+    parts = [part for part in answers.partition_by(*WAYS, maintain_order=True) if part.height >= MIN_ANSWERS]
+    return max(parts, key=_median, default=answers.clear())
 
 
 def measure_rise(answers: pl.DataFrame, earlier: pl.DataFrame, *, explain: Explain) -> Figure:
@@ -86,10 +86,9 @@ def measure_rise(answers: pl.DataFrame, earlier: pl.DataFrame, *, explain: Expla
         earlier: Those of the windows before it.
         explain: Says what caused it, of the answers that took most and of those before; asked only where they took more.
     """
+    if unknown := answers["tokens"].null_count():
+        return Figure(name=RISE, value=None, count=answers.height, reason=f"the tokens of {unknown} of {answers.height} answers are not known")
     known, risen = earlier.drop_nulls("tokens"), find_risen(answers)
-    if answers["tokens"].null_count():
-        unknown = f"the tokens of {answers['tokens'].null_count()} of {answers.height} answers are not known"
-        return Figure(name=RISE, value=None, count=answers.height, reason=unknown)
     if known.height < MIN_ANSWERS or risen.is_empty():
         return Figure(name=RISE, value=None, count=0, reason=f"{risen.height} answers, {known.height} before: {MIN_ANSWERS} of each are compared")
     now, before = _median(risen), _median(known)
