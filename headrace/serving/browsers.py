@@ -5,7 +5,7 @@ the answer. So a browser's request must name this server by an address that it b
 """
 
 import ipaddress
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fastapi import HTTPException, Request
 
@@ -63,7 +63,7 @@ def check_origin(request: Request, settings: Settings) -> None:
         # No browser: those say where a request comes from.
         return
     check_host(request, settings)
-    is_foreign = site not in (None, "same-origin", "none") or (origin is not None and urlsplit(origin).netloc != request.headers.get("host"))
+    is_foreign = site not in (None, "same-origin", "none") or (origin is not None and _split(origin).netloc != request.headers.get("host"))
     if is_foreign:
         raise HTTPException(403, "a page of another address may change nothing here; use the page of this server")
 
@@ -77,4 +77,12 @@ def _is_number(name: str) -> bool:
 
 
 def _read_name(host: str) -> str:
-    return (urlsplit(f"//{host}").hostname or "").lower()
+    return (_split(f"//{host}").hostname or "").lower()
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address; of what is none, no parts: such a name is nobody's."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")

@@ -37,6 +37,7 @@ def test_a_server_may_be_opened_by_its_own_address(tmp_path: Path, bound: str, h
         ("127.0.0.1", "192.0.2.7", "open it by the address that it binds to, 127.0.0.1"),
         ("0.0.0.0", "evil.example:8101", "this server is not called 'evil.example'; open it by the number of its address"),
         ("::", "", "open it by the number of its address"),
+        ("::", "[2001:db8::7", "open it by the number of its address"),
     ],
 )
 def test_a_name_that_somebody_may_point_at_it_is_refused_with_the_way_in(tmp_path: Path, bound: str, host: str, sentence: str) -> None:

@@ -147,6 +147,7 @@ def test_words_of_a_stream_are_the_text(text: str) -> None:
         pytest.param({"json": {"question": "a"}, "headers": {"X-Request-ID": "a b"}}, 400, "X-Request-ID must be 1 to 64", id="request id"),
         pytest.param({"json": {"question": "a"}, "headers": {"Origin": "http://evil.example"}}, 403, "a page of another address", id="foreign page"),
         pytest.param({"json": {"question": "a"}, "headers": {"Origin": "null"}}, 403, "a page of another address", id="page without origin"),
+        pytest.param({"json": {"question": "a"}, "headers": {"Origin": "http://[::1"}}, 403, "a page of another address", id="half an origin"),
         pytest.param({"json": {"question": "a"}, "headers": {"Sec-Fetch-Site": "cross-site"}}, 403, "a page of another address", id="other site"),
         pytest.param(
             {"json": {"question": "a"}, "headers": {"Origin": "http://evil.example:8000", "Host": "evil.example:8000"}},
