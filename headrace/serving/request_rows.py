@@ -59,11 +59,13 @@ def build_frame(requests: Sequence[Sequence[LoggedRow]], kind: Kind) -> pl.DataF
     try:
         rows = [_read_row(row, schema) for request in requests for row in request]
         return pl.DataFrame(rows, schema=schema, strict=True)
-    except (KeyError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError) as error:
-        raise ServingError(f"a logged row is not one of a requests table ({error}); drain it with the commit that wrote it") from error
+    except (KeyError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError):
+        # Without its cause, which quotes what was asked.
+        promised = ", ".join(f"{name} ({dtype})" for name, dtype in schema.items())
+        raise ServingError(f"a logged row is not one of a requests table, {promised}; drain it with the commit that wrote it") from None
 
 
 def _read_row(row: LoggedRow, schema: pl.Schema) -> dict[str, Any]:
     if row.keys() != set(schema):
-        raise ValueError(f"its columns are {', '.join(row)}, expected {', '.join(schema)}")
+        raise ValueError("other columns")
     return {**row, **{name: datetime.fromisoformat(row[name]) for name in _INSTANTS}}

@@ -112,9 +112,12 @@ def test_an_unreadable_segment_stays_and_does_not_hold_up_the_others(settings: S
 )
 def test_a_row_of_another_shape_is_an_error_and_no_loss(settings: Settings, row: object) -> None:
     path = write_segment(settings, [row])  # type: ignore[list-item] - wrong on purpose
-    with pytest.raises(ServingError, match="not one of a requests table"):
+    with pytest.raises(ServingError, match=r"not one of a requests table, request_id \(String\), .*drain it with the commit that wrote it") as caught:
         drain(settings, TINY)
     assert path.exists()
+    # What was asked is in no error, and so in no log.
+    assert "high" not in str(caught.value)
+    assert "yesterday" not in str(caught.value)
 
 
 def test_a_repeated_request_id_ends_once_in_the_table(settings: Settings) -> None:
