@@ -16,8 +16,9 @@ from pydantic import BaseModel, ValidationError
 
 from headrace.serving import chat_pages, completions
 from headrace.serving.browsers import check_host, check_post
-from headrace.serving.chat_schema import ChatReply, Feedback, PersonAnswer, Question, Recorded, build_chat_reply, explain, split_words
+from headrace.serving.chat_schema import ChatReply, Feedback, PersonAnswer, Question, Recorded, build_chat_reply, split_words
 from headrace.serving.feedback import FeedbackDesk
+from headrace.serving.findings import Place, explain
 from headrace.serving.incoming import build_request_id, read_body, read_request_id
 from headrace.serving.refusals import Refusal
 from headrace.serving.replies import RepeatedIdError
@@ -90,7 +91,7 @@ class Chat:
         try:
             return body.model_validate_json(await read_body(request))
         except ValidationError as error:
-            status, sentence = explain(error)
+            status, sentence = explain(error, _tell)
             raise HTTPException(status, sentence) from error
 
     @property
@@ -178,6 +179,10 @@ def stream_events(reply: ChatReply) -> Iterator[str]:
     for citation in reply.citations:
         yield _format_event("citation", citation.model_dump())
     yield _format_event("done", reply.model_dump())
+
+
+def _tell(kind: str, _: Place) -> str | None:
+    return "is unknown here; /docs lists what is asked for" if kind == "extra_forbidden" else None
 
 
 def _format_event(name: str, data: dict[str, object]) -> str:

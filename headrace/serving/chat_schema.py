@@ -1,10 +1,10 @@
-"""What a chat is asked and answers: bodies, and what is wrong with one in a sentence."""
+"""What a chat is asked and answers."""
 
 import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from headrace.models.kinds.assistant import ANSWER, CONFIDENCE, QUOTATIONS, WORDING
 from headrace.serving.incoming import REQUEST_ID
@@ -16,9 +16,6 @@ MAX_CORRECTION_CHARACTERS = 4_000
 
 # A request's id, and where it had several questions the place of one of them, from 0.
 ASKED_ID = rf"{REQUEST_ID.pattern}(/[0-9]{{1,4}})?"
-
-# Three findings are enough to mend a body by.
-_NAMED_FINDINGS = 3
 
 _Id = Annotated[str, StringConstraints(pattern=rf"^{REQUEST_ID.pattern}$")]
 _Asked = Annotated[str, StringConstraints(pattern=rf"^{ASKED_ID}$")]
@@ -155,23 +152,3 @@ def _add(counts: list[int | None]) -> int | None:
 def split_words(text: str) -> list[str]:
     """A text in pieces of a word and the white space behind it; together they are the text."""
     return [piece for piece in re.split(r"(?<=\s)(?=\S)", text) if piece]
-
-
-def explain(error: ValidationError) -> tuple[int, str]:
-    """HTTP status and sentence for a refused body: 400 when it is no JSON, 422 when it is not what is asked for."""
-    findings = error.errors(include_url=False, include_input=False)
-    if findings[0]["type"] == "json_invalid":
-        return 400, f"the body is not JSON: {findings[0]['msg'].removeprefix('Invalid JSON: ')}"
-    named = [_explain_finding(finding["type"], ".".join(map(str, finding["loc"])), finding["msg"]) for finding in findings[:_NAMED_FINDINGS]]
-    return 422, "; ".join(named)
-
-
-def _explain_finding(kind: str, place: str, message: str) -> str:
-    match kind:
-        case "extra_forbidden":
-            return f"{place} is unknown here; /docs lists what is asked for"
-        case "missing":
-            return f"{place} is missing"
-        case _:
-            sentence = message.removeprefix("Value error, ")
-            return f"{place or 'the body'}: {sentence[:1].lower()}{sentence[1:]}"

@@ -9,11 +9,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from headrace.errors import UseCaseError
 from headrace.lake.contracts import Column, Contract
+from headrace.serving import findings
 
 MAX_ROWS = 1_000
-
-# Findings named in one error; a body of 1,000 wrong rows is not worth 1,000 sentences.
-_NAMED_FINDINGS = 5
 
 
 def _as_utc(instant: datetime) -> datetime:
@@ -104,25 +102,16 @@ class RequestModel:
 
     def explain(self, error: ValidationError) -> tuple[int, str]:
         """HTTP status and sentence for a refused body: 400 when it is not JSON, 422 when it is not what is asked for."""
-        findings = error.errors(include_url=False, include_input=False)
-        if findings[0]["type"] == "json_invalid":
-            return 400, f"the body is not JSON: {findings[0]['msg'].removeprefix('Invalid JSON: ')}"
-        named = "; ".join(self._explain_finding(finding["type"], finding["loc"], finding["msg"]) for finding in findings[:_NAMED_FINDINGS])
-        rest = len(findings) - _NAMED_FINDINGS
-        return 422, named + (f"; and {rest} more" if rest > 0 else "")
+        return findings.explain(error, self._tell)
 
-    def _explain_finding(self, kind: str, place: tuple[int | str, ...], message: str) -> str:
-        where = ".".join(map(str, place)) or "the body"
+    def _tell(self, kind: str, place: findings.Place) -> str | None:
         match kind:
             case "extra_forbidden":
-                known = "rows" if len(place) == 1 else ", ".join(self._columns)
-                return f"{where} is unknown; known: {known}"
-            case "missing":
-                return f"{where} is missing"
+                return f"is unknown; known: {'rows' if len(place) == 1 else ', '.join(self._columns)}"
             case "too_long" | "too_short":
-                return f"{where} must hold 1 to {MAX_ROWS} rows"
+                return f"must hold 1 to {MAX_ROWS} rows"
             case _:
-                return f"{where}: {message[:1].lower()}{message[1:]}"
+                return None
 
 
 def _choose_value(dtype: pl.DataType, promise: Column | None) -> Any:

@@ -85,7 +85,7 @@ def test_null_means_not_known_except_for_instants() -> None:
         pytest.param({"item_count": 2**63}, "rows.0.item_count: input should be less than 9223372036854775808", id="beyond 64 bits"),
         pytest.param({"sold_at": "2013-07-01T14:00:00"}, "rows.0.sold_at: input should have timezone info", id="instant without offset"),
         pytest.param({"sold_at": 1372680000}, "rows.0.sold_at: input should be a valid datetime", id="seconds since 1970"),
-        pytest.param({"sold_at": "0001-01-01T00:00:00+14:00"}, "Input should lie in the years 1 to 9999 in UTC", id="before year 1"),
+        pytest.param({"sold_at": "0001-01-01T00:00:00+14:00"}, "rows.0.sold_at: input should lie in the years 1 to 9999 in UTC", id="before year 1"),
         pytest.param({"colour": "red"}, "rows.0.colour is unknown; known: shop, amount_eur, item_count, sold_at", id="unknown field"),
     ],
 )
