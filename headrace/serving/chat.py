@@ -50,8 +50,10 @@ class Chat:
 
     async def stop(self) -> None:
         """Close it, and end the model that worded answers."""
-        await run_in_threadpool(self._words.stop)
-        await run_in_threadpool(self._desk.stop)
+        try:
+            await run_in_threadpool(self._words.stop)
+        finally:
+            await run_in_threadpool(self._desk.stop)
 
     def list_problems(self) -> list[str]:
         """What is wrong with taking feedback, in a sentence each."""

@@ -5,11 +5,11 @@ const box = document.getElementById("question");
 const turns = document.getElementById("turns");
 const problem = document.getElementById("problem");
 const conversation = newId();
-const words = document.getElementById("words");
+const inWords = document.getElementById("words");
 
 // As the server is set: never, on_request or always.
-words.closest("label").hidden = document.body.dataset.words === "never";
-words.checked = document.body.dataset.words === "always";
+inWords.closest("label").hidden = document.body.dataset.words === "never";
+inWords.checked = document.body.dataset.words === "always";
 
 // Drawn, since not every machine has a font with thumbs.
 function makeThumb(direction, label) {
@@ -70,20 +70,20 @@ function makeFeedback(reply) {
 }
 
 async function ask(question) {
-  const waiting = words.checked ? "Looking, and asking the model ..." : "Looking ...";
+  const waiting = inWords.checked ? "Looking, and asking the model ..." : "Looking ...";
   const answer = make("div", { class: "answer" }, make("p", { class: "quiet", text: waiting }));
   const turn = make("li", {}, make("p", { class: "asked", text: question }), answer);
   turns.append(turn);
   document.getElementById("welcome").hidden = true;
   try {
-    const reply = await send("/chat", { question, conversation_id: conversation, words: words.checked });
+    const reply = await send("/chat", { question, conversation_id: conversation, words: inWords.checked });
     answer.replaceChildren(...makeAnswer(reply), makeFeedback(reply));
     box.value = "";
+    turn.scrollIntoView({ block: "start" });
   } catch (error) {
     turn.remove();
     problem.textContent = error.message;
   }
-  turn.scrollIntoView({ block: "start" });
 }
 
 form.addEventListener("submit", async (event) => {
