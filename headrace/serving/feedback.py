@@ -1,7 +1,8 @@
 """Taking feedback: checked against the answer that it is about, logged and synced before it is acknowledged, once per feedback id."""
 
 import asyncio
-from datetime import datetime
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
@@ -12,7 +13,8 @@ from fastapi.concurrency import run_in_threadpool
 from headrace.errors import ServingError
 from headrace.lake import tables
 from headrace.serving.chat_schema import Feedback, PersonAnswer, Recorded
-from headrace.serving.feedback_log import PERSON, READER, SAID, build_row, feedback_folder, read_feedback
+from headrace.serving.feedback_index import FeedbackIndex
+from headrace.serving.feedback_log import PERSON, READER, build_row, feedback_folder, fingerprint, read_feedback
 from headrace.serving.inference_log import InferenceLog
 from headrace.serving.logged_requests import find_requests
 from headrace.serving.request_rows import LoggedRow
@@ -30,6 +32,7 @@ class FeedbackDesk:
         self._settings, self._case, self._clock = server.settings, server.case, server.clock
         self._segment_seconds = server.pace.segment_seconds
         self._log: InferenceLog | None = None
+        self._given = FeedbackIndex(server.settings, server.case)
         # What is there already is looked up before a row is logged, and nothing may come in between.
         self._turn = asyncio.Lock()
 
@@ -106,32 +109,39 @@ class FeedbackDesk:
 
     async def _record(self, request_id: str, said: dict[str, Any], *, feedback_id: str | None) -> Recorded:
         given_at = self._clock()
+        about = await run_in_threadpool(self._find_answer, request_id)
+        row = build_row(said, feedback_id=feedback_id, about=about, given_at=given_at)
         async with self._turn:
-            row, is_new = await run_in_threadpool(self._look_up, request_id, said, feedback_id, given_at)
-            if is_new:
+            earlier = await run_in_threadpool(self._find_earlier, row["feedback_id"])
+            if earlier is None:
                 if self._log is None:
                     raise ServingError("the server was not started")
                 await asyncio.wrap_future(self._log.append([row]))
-        return Recorded(feedback_id=row["feedback_id"], request_id=request_id, is_new=is_new)
-
-    def _look_up(self, request_id: str, said: dict[str, Any], feedback_id: str | None, given_at: datetime) -> tuple[dict[str, Any], bool]:
-        """The row to log, and whether it is not there yet."""
-        try:
-            row = build_row(said, feedback_id=feedback_id, about=self._find_answer(request_id), given_at=given_at)
-            earlier = read_feedback(self._settings, self._case, where=pl.col("feedback_id") == row["feedback_id"]).to_dicts()
-        except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
-            raise ServingError("the lake cannot tell which answer this feedback is about; send it again later") from error
-        if earlier and {name: earlier[0][name] for name in SAID} != {name: row[name] for name in SAID}:
+        if earlier not in (None, fingerprint(row)):
             what = "this question was answered by a person" if said["origin"] == PERSON else f"feedback id {row['feedback_id']!r} was used"
             raise HTTPException(409, f"{what} before, in other words; look at what is there")
-        return row, not earlier
+        return Recorded(feedback_id=row["feedback_id"], request_id=request_id, is_new=earlier is None)
+
+    def _find_earlier(self, feedback_id: str) -> str | None:
+        """The fingerprint of what was said before under an id, or None."""
+        with _lake_is_asked():
+            return self._given.find(feedback_id)
 
     def _find_answer(self, request_id: str) -> LoggedRow:
         key = _key(request_id)
-        found = find_requests(self._settings, self._case, [key])
+        with _lake_is_asked():
+            found = find_requests(self._settings, self._case, [key])
         if key not in found:
             raise HTTPException(404, f"nobody was given an answer with the request id {request_id!r}; send the request_id of the answer's reply")
         return found[key]
+
+
+@contextmanager
+def _lake_is_asked() -> Generator[None]:
+    try:
+        yield
+    except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
+        raise ServingError("the lake cannot tell which answer this feedback is about; send it again later") from error
 
 
 def _key(request_id: str) -> str:

@@ -56,14 +56,14 @@ def build_row(said: Mapping[str, Any], *, feedback_id: str | None, about: Logged
 
     Args:
         said: A value for each of `SAID` but `request_id`.
-        feedback_id: The caller's id; None: a hash of what was said, so the same said twice is one.
+        feedback_id: The caller's id; None: the fingerprint of what was said, so the same said twice is one.
         about: The row of the answer, whose versions are kept: feedback names what made the answer.
         given_at: Arrival (UTC).
     """
     what = {"request_id": about["request_id"], **said}
     pins = json.loads(about[PINS])
     row = {
-        "feedback_id": feedback_id or hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32],
+        "feedback_id": feedback_id or fingerprint(what),
         "given_at": given_at.isoformat(),
         "model_version": about["model_version"],
         "model_id": about["model_id"],
@@ -72,6 +72,11 @@ def build_row(said: Mapping[str, Any], *, feedback_id: str | None, about: Logged
         **what,
     }
     return {name: row[name] for name in COLUMNS}
+
+
+def fingerprint(row: Mapping[str, Any]) -> str:
+    """A hash of what somebody said: of the values of `SAID`."""
+    return hashlib.sha256(json.dumps({name: row[name] for name in SAID}, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def read_rows(path: Path) -> pl.DataFrame:

@@ -76,19 +76,20 @@ def read_segment(path: Path) -> Segment:
     return Segment(requests=tuple(parse_lines(path, lines)), torn_count=int(bool(torn)))
 
 
-def parse_lines(path: Path, lines: Sequence[bytes], *, is_wanted: Callable[[bytes], bool] | None = None) -> list[list[LoggedRow]]:
+def parse_lines(path: Path, lines: Sequence[bytes], *, first: int = 1, is_wanted: Callable[[bytes], bool] | None = None) -> list[list[LoggedRow]]:
     """The rows of finished lines of a segment.
 
     Args:
         path: The segment.
-        lines: All its finished lines, so that a damaged one is named by its place.
+        lines: Its finished lines from the first one on, without a gap, so that a damaged one is named by its place.
+        first: Place of the first of them, from 1.
         is_wanted: Which lines are read; left out, all.
 
     Raises:
         ServingError: A line is not what a server writes.
     """
     requests = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start=first):
         if is_wanted is not None and not is_wanted(line):
             continue
         try:

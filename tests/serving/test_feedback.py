@@ -14,8 +14,9 @@ from headrace.lake import tables
 from headrace.lake.batches import build_batch_id
 from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
 from headrace.serving.app import create_app
-from headrace.serving.feedback_log import COLUMNS, feedback_folder, read_feedback, read_rows
-from headrace.serving.inference_log import list_segments
+from headrace.serving.feedback_index import FeedbackIndex
+from headrace.serving.feedback_log import COLUMNS, SAID, feedback_folder, fingerprint, read_feedback, read_rows
+from headrace.serving.inference_log import InferenceLog, list_segments
 from headrace.settings import Settings
 from tests.serving.test_app import ASKED_AT, QUICK
 from tests.serving.tiny_assistant import ASSISTANT, World, load_chain, say
@@ -120,6 +121,44 @@ def test_feedback_with_the_same_id_is_recorded_once_also_by_the_next_server_and_
         assert (other.status_code, other.json()["error"]) == (409, "feedback id 'mine' was used before, in other words; look at what is there")
         move_to_bronze(world.settings)
     assert acknowledged(world.settings)["feedback_id"].to_list() == ["mine"]
+
+
+def log_ratings(world: World, *feedback_ids: str) -> InferenceLog:
+    """A log that somebody writes, with an up for each id."""
+    log = InferenceLog(feedback_folder(world.settings, ASSISTANT.name), clock=lambda: ASKED_AT)
+    for feedback_id in feedback_ids:
+        log.append([rating(feedback_id)]).result(timeout=5)
+    return log
+
+
+def rating(feedback_id: str) -> dict[str, Any]:
+    return dict.fromkeys(COLUMNS) | {"feedback_id": feedback_id, "given_at": ASKED_AT.isoformat(), "request_id": "a/0", "rating": "up"}
+
+
+def test_a_look_reads_only_what_was_logged_since_the_last_one(world: World) -> None:
+    index, log = FeedbackIndex(world.settings, ASSISTANT), log_ratings(world, "first", "second")
+    told = fingerprint(dict.fromkeys(SAID) | {"request_id": "a/0", "rating": "up"})
+    assert [index.find(name) for name in ("first", "second", "third")] == [told, told, None]
+    (segment,) = list_segments(feedback_folder(world.settings, ASSISTANT.name))
+    with segment.open("r+b") as file:
+        # Whoever read this again would stumble over it.
+        file.write(b"no JSON")
+        file.seek(0, 2)
+        file.write(b'[{"half a line')
+    assert [index.find(name) for name in ("first", "third")] == [told, None]
+    log.close()
+
+
+def test_feedback_that_another_server_took_is_found_in_the_log_and_in_bronze(world: World) -> None:
+    index, logs = FeedbackIndex(world.settings, ASSISTANT), [log_ratings(world, "first"), log_ratings(world, "second")]
+    found = [index.find(name) for name in ("first", "second")]
+    logs[0].append([rating("third")]).result(timeout=5)
+    assert index.find("third") == found[0]
+    for log in logs:
+        log.close()
+    move_to_bronze(world.settings)
+    assert [index.find(name) for name in ("first", "second")] == found
+    assert index.find("fourth") is None
 
 
 def test_without_an_id_the_same_said_again_about_the_same_answer_is_one(world: World) -> None:
@@ -234,7 +273,8 @@ def test_a_log_of_feedback_that_cannot_be_written_is_said_by_health_until_it_can
             sent = await client.post("/feedback", json={"request_id": request_id, "rating": rating})
             health = (await client.get("/health")).json()
             found.append((sent.status_code, health["status"], health["problems"]))
-            folder.unlink(missing_ok=True) if folder.is_file() else None
+            if folder.is_file():
+                folder.unlink()
         return found
 
     (refused, degraded, problems), (taken, well, none) = talk(world, script)
