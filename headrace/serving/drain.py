@@ -97,10 +97,10 @@ def _commit(settings: Settings, table: str, kind: Kind, path: Path, batch_id: st
         rows = build_frame(segment.requests, kind)
     except ServingError as error:
         raise ServingError(f"{path}: {error}") from error
+    if WORDING in rows.columns:
+        # Before the answers: where an answer is, its cost is there too. What a repeated one took was spent all the same.
+        append_calls(settings, list_calls(rows[WORDING]), batch_id=batch_id)
     fresh = _drop_repeats(settings, table, rows)
-    if WORDING in fresh.columns:
-        # Before the answers: where an answer is, its cost is there too, and until it is, the same calls are found again.
-        append_calls(settings, list_calls(fresh[WORDING]), batch_id=batch_id)
     if not fresh.is_empty():
         tables.append(settings, table, fresh, batch_id=batch_id)
     drained = Drained(rows=fresh.height, repeated_rows=rows.height - fresh.height, torn_count=segment.torn_count)

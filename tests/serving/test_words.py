@@ -18,14 +18,17 @@ from headrace.llm.model_calls import TABLE
 from headrace.llm.prompt_templates import read_prompt
 from headrace.llm.prompts import PromptVersion
 from headrace.models.candidate import write_json
+from headrace.models.kinds import load_kind
 from headrace.serving import drain as draining
 from headrace.serving import words
-from headrace.serving.request_rows import requests_table
+from headrace.serving.inference_log import InferenceLog, log_folder
+from headrace.serving.request_rows import format_rows, requests_table
 from headrace.serving.words import AWAY, BUSY, CHANGED, NOT_PINNED, UNKNOWN
 from headrace.settings import Settings
 from tests.llm import chat_server
 from tests.llm.chat_server import ChatServer, answer, part, silence, status, stream
 from tests.llm.test_gateway import closed_port
+from tests.serving.test_app import ASKED_AT
 from tests.serving.test_chat import ask, chunks, complete, events, served, stored
 from tests.serving.tiny_assistant import ASSISTANT, World, say
 
@@ -200,6 +203,18 @@ def test_a_drain_that_dies_between_calls_and_answers_leaves_each_once(
         draining.drain(world.settings, ASSISTANT)
     assert (world.calls().height, stored(world).height) == (2, 2)
     assert world.calls()["request_id"].to_list() == stored(world)["request_id"].to_list()
+
+
+def test_what_an_answer_took_that_another_server_had_given_before_is_counted_too(world: TalkingWorld, model: ChatServer) -> None:
+    ask(world, worded(headers={"X-Request-ID": "again"}))
+    (row,) = format_rows(stored(world), load_kind("assistant"))
+    wording = json.loads(row["wording"])
+    wording["calls"][0]["call_id"] = "another"
+    log = InferenceLog(log_folder(world.settings, ASSISTANT.name), clock=lambda: ASKED_AT)
+    log.append([dict(row) | {"wording": json.dumps(wording)}]).result(timeout=5)
+    log.close()
+    draining.drain(world.settings, ASSISTANT)
+    assert (stored(world).height, world.calls()["request_id"].to_list()) == (1, ["again/0", "again/0"])
 
 
 def test_a_model_that_has_enough_to_do_is_not_waited_for(world: TalkingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
