@@ -122,8 +122,8 @@ def _judge(figure: Figure, policy: Policy) -> Figure:
     if figure.count < policy.min_live_rows:
         few = f"{figure.count} are too few to judge, {policy.min_live_rows} are needed"
         return replace(figure, reason=f"{figure.reason}; {few}" if figure.reason else few)
-    if figure.value is None:
-        return replace(figure, reason=figure.reason or "it cannot be measured")
+    if figure.value is None or math.isnan(figure.value):
+        return replace(figure, value=None, reason=figure.reason or "it cannot be measured")
     is_low = figure.least is not None and figure.value < figure.least
     is_high = figure.most is not None and figure.value > figure.most
     return replace(figure, is_kept=not (is_low or is_high))

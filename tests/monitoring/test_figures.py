@@ -42,9 +42,10 @@ def test_too_few_answers_are_not_judged_and_say_so():
     assert (judged.is_kept, judged.reason) == (None, "19 are too few to judge, 20 are needed")
 
 
-def test_what_cannot_be_measured_is_not_kept_and_says_why():
-    judged = judge(Figure(name="calls/cost_per_answer_usd", value=None, count=30), most=0.1)
-    assert (judged.is_kept, judged.most, judged.reason) == (None, 0.1, "it cannot be measured")
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_what_cannot_be_measured_is_not_kept_and_says_why(value):
+    judged = judge(Figure(name="calls/cost_per_answer_usd", value=value, count=30), most=0.1)
+    assert (judged.value, judged.is_kept, judged.most, judged.reason) == (None, None, 0.1, "it cannot be measured")
 
 
 def test_a_bar_for_a_figure_that_nobody_measures_is_a_row_of_its_own():
