@@ -48,9 +48,11 @@ def monitor(use_case: str, as_of: datetime | None = None) -> StageResult | State
         append_drift(settings, case, as_of=as_of),
         append_live_figures(settings, case, as_of=as_of),
     ]
-    publish_monitoring(settings, case)
 
     # Before the run is finished, so that one that dies here says it when it runs again; the server knows the event by its id.
     emit_alerts(settings, case, append_alerts(settings, case, as_of=as_of))
+
+    # For people to look at.
+    publish_monitoring(settings, case)
     publish_traces(settings, case)
     return end_stage(settings, run, steps)
