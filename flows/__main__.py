@@ -86,7 +86,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             )
         if verb == "llm_evaluate":
             command.add_argument("--limit", type=_count, help="most questions to word answers to, 0: all; left out: as the use case declares")
-            command.add_argument("--prompt", help="a prompt of the use case to try with the champion's chain, beside its own")
+            command.add_argument("--prompt", type=_name, help="a prompt of the use case to try with the champion's chain, beside its own")
         if verb in REVISED:
             command.add_argument("--revision", type=_revision, default=1, help="higher than before to do a slice again")
         if verb in ("approve", "reject"):
@@ -118,6 +118,12 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no number of questions; write 20, or 0 for all")
     return int(text)
+
+
+def _name(text: str) -> str:
+    if not use_cases.NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a prompt; write that of a file in use_cases/<use case>/prompts, for example answer")
+    return text
 
 
 def _run_flow(settings: Settings, options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from flows.__main__ import main
 from headrace.settings import ROOT
 
 
@@ -40,6 +41,12 @@ def test_a_mistake_ends_in_a_sentence_and_its_own_exit_code(tmp_path, arguments,
     assert finished.returncode == code, finished.stderr
     assert sentence in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+def test_what_is_no_name_of_a_prompt_is_wrong_usage(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["llm_evaluate", "--use-case", "docs_assistant", "--prompt", "../answer"])
+    assert "'../answer' is no name of a prompt; write that of a file in" in capsys.readouterr().err
 
 
 def test_a_blocked_verb_leaves_with_3_and_says_why(tmp_path):
