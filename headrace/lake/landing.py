@@ -137,7 +137,10 @@ def read_file(
     is_csv = path.suffix == ".csv"
     rows = _parse_csv(content, path, null_values) if is_csv else _parse_parquet(content, path)
     if complete is not None:
-        rows = complete(rows, arrived_at)
+        try:
+            rows = complete(rows, arrived_at)
+        except SourceError as error:
+            raise SourceError(f"{path}: {error}") from error
     if KNOWN_AT in columns and KNOWN_AT not in rows.columns:
         rows = rows.with_columns(pl.lit(arrived_at, dtype=columns[KNOWN_AT]).alias(KNOWN_AT))
     _check_names(rows, columns, path)

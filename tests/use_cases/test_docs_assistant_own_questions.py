@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from headrace import use_case as use_cases
@@ -11,7 +10,7 @@ from headrace.errors import SourceError
 from headrace.lake import tables
 from headrace.lake.ingestion import append_feed
 from headrace.settings import Settings
-from use_cases.docs_assistant.own_questions import ORIGIN, complete_questions
+from use_cases.docs_assistant.own_questions import ORIGIN
 
 TABLE = "bronze.docs_assistant_questions"
 
@@ -61,9 +60,25 @@ def test_questions_that_come_later_lie_behind_what_was_taken_before_and_those_th
 def test_a_new_question_of_a_time_that_is_over_is_refused_with_the_way_out(own):
     at = write(own, "first.csv", "question,answer_section_id", "What is tea?,tea.md#tea")
     ingest(own, at + timedelta(seconds=1))
-    late = pl.DataFrame({"question": ["Who?"], "answer_section_id": ["a"], "asked_at": ["2020-01-01T00:00:00Z"]})
-    with pytest.raises(SourceError, match=r"^1 new questions have an asked_at until .*; leave the columns asked_at and known_at out"):
-        complete_questions(late, at, known={}, after=at, until=at)
+    write(own, "late.csv", "question,answer_section_id,asked_at", "Who?,a,2020-01-01T00:00:00Z")
+    with pytest.raises(SourceError, match=r"late\.csv: 1 new questions have an asked_at until .*; leave the columns asked_at and known_at out"):
+        ingest(own, at + timedelta(minutes=1))
+
+
+def test_a_run_that_goes_on_after_a_kill_makes_the_same_instants(own, tmp_path):
+    """Two files ask the same; one run takes both, another dies between them."""
+    settings = {name: own.model_copy(update={"home": tmp_path / name}) for name in ("whole", "killed")}
+    at = write(own, "first.csv", "question,answer_section_id", "What is tea?,tea.md#tea")
+    for each in settings.values():
+        ingest(each, at + timedelta(seconds=1))
+    until = write(own, "second.csv", "question,answer_section_id", "What is milk?,milk.md#a", "What is rum?,rum.md#a") + timedelta(minutes=1)
+    ingest(settings["killed"], until)
+    write(own, "third.csv", "question,answer_section_id", "What is rum?,rum.md#b", "What is rye?,rye.md#a")
+    for each in settings.values():
+        ingest(each, until)
+    whole, killed = (tables.read(each, TABLE).sort("_source", "question").collect() for each in settings.values())
+    assert whole.height == 5
+    assert whole.equals(killed)
 
 
 def test_a_file_without_one_of_the_two_is_refused_by_its_contract(own):

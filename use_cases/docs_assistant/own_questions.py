@@ -47,10 +47,19 @@ def deliver_own(settings: Settings, use_case: str, *, after: datetime | None, un
     if not (folder.folder / QUESTIONS).is_dir():
         logger.warning("no questions in %s: documents are indexed, and nothing is promoted that nobody could judge", folder.folder / QUESTIONS)
         return []
-    known = tables.read(settings, f"bronze.{use_case}_{QUESTIONS}").select("question_id", *_MADE_UP).collect()
-    times = {row[0]: row[1:] for row in known.unique("question_id", keep="first", maintain_order=True).iter_rows()}
+    times = {} if after is None else _read_times(settings, use_case, until=after)
     complete = partial(complete_questions, known=times, after=after, until=until)
     return list(replace(folder, complete=complete).deliveries(QUESTIONS, after=after, until=until))
+
+
+def _read_times(settings: Settings, use_case: str, *, until: datetime) -> dict[str, tuple[datetime, datetime]]:
+    """Question -> when it was asked and known (UTC), of all that were taken until an instant.
+
+    What a run that died has taken since is left out, so that the one that goes on makes the same of the files that are left.
+    """
+    taken = tables.read(settings, f"bronze.{use_case}_{QUESTIONS}").filter(pl.col("_ingested_at") <= until).sort("_ingested_at", "asked_at")
+    known = taken.select("question_id", *_MADE_UP).unique("question_id", keep="first", maintain_order=True).collect()
+    return {row[0]: row[1:] for row in known.iter_rows()}
 
 
 def complete_questions(
