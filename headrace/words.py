@@ -30,6 +30,22 @@ def format_plural(noun: str) -> str:
     return f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
 
 
+def format_interval(value: float | None, lower: float | None, upper: float | None, *, digits: int = 3, is_gain: bool = False) -> str:
+    """A figure and where it may lie: `0.731 (0.655 to 0.802)`; `-` where nobody knows.
+
+    Args:
+        value: The figure.
+        lower: Lower end of its interval.
+        upper: Upper end.
+        digits: Digits behind the point.
+        is_gain: Whether its sign is said also where it is more.
+    """
+    if value is None or lower is None or upper is None:
+        return "-"
+    form = f"{'+' if is_gain else ''}.{digits}f"
+    return f"{value:{form}} ({lower:{form}} to {upper:{form}})"
+
+
 def format_span(span: timedelta) -> str:
     """A length of time in its largest whole unit: `30 minutes`, `7 days`."""
     for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute")):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from headrace.words import format_count, format_span
+from headrace.words import format_count, format_interval, format_span
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,9 @@ def test_a_number_has_the_noun_that_belongs_to_it(number, noun, said):
 )
 def test_a_span_is_told_in_its_largest_unit(span, told):
     assert format_span(span) == told
+
+
+def test_a_figure_stands_before_the_ends_of_its_interval():
+    assert format_interval(0.7312, 0.655, 0.8) == "0.731 (0.655 to 0.800)"
+    assert format_interval(0.05, -0.1, 0.2, digits=2, is_gain=True) == "+0.05 (-0.10 to +0.20)"
+    assert format_interval(None, None, None) == "-"

@@ -13,6 +13,7 @@ from headrace.lake import tables
 from headrace.llm.evaluation_sets import EVALUATIONS, NOT_MEASURED
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from headrace.words import format_interval
 
 BEGIN, END = "<!-- written by make evaluation -->", "<!-- end of evaluation -->"
 
@@ -94,7 +95,7 @@ def _tabulate(rows: pl.DataFrame, split: str, figures: dict[str, str], *, with_t
 
 def _tell_gains(rows: pl.DataFrame) -> str:
     gains = {name: _read(rows, "score_fusion", "holdout", f"ndcg_at_10_gain_over_{leg}") for leg, name in (("dense", "dense"), ("bm25", "BM25"))}
-    told = [f"over {name} {_format(gain, signed=True)}" for name, gain in gains.items() if gain]
+    told = [f"over {name} {_format(gain, is_gain=True)}" for name, gain in gains.items() if gain]
     return f"Gain of the tuned fusion in nDCG@10, question by question on the held-out half: {', '.join(told)}." if told else ""
 
 
@@ -118,11 +119,8 @@ def _count(row: dict | None) -> int:
     return row["question_count"] if row else 0
 
 
-def _format(row: dict | None, *, signed: bool = False) -> str:
-    if row is None or row["value"] is None:
-        return "-"
-    sign = "+" if signed else ""
-    return f"{row['value']:{sign}.3f} ({row['lower']:{sign}.3f} to {row['upper']:{sign}.3f})"
+def _format(row: dict | None, *, is_gain: bool = False) -> str:
+    return "-" if row is None else format_interval(row["value"], row["lower"], row["upper"], is_gain=is_gain)
 
 
 def _format_time(found: Sequence[dict | None]) -> str:

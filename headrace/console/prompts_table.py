@@ -6,10 +6,10 @@ from headrace.console.pages import name_place
 from headrace.console.rubrics_table import render_rubrics
 from headrace.inventory.markdown import render_table
 from headrace.lake import tables
-from headrace.llm.intervals import Interval
 from headrace.llm.wording_figures import QUALITIES, compare_words, measure_words
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from headrace.words import format_count, format_interval
 
 _NAMES = {
     "worded_fraction": "in its words",
@@ -32,13 +32,12 @@ _LINE = ("model_version", "model_id", "prompt", "prompt_version", "prompt_hash",
 def render_prompts(settings: Settings, case: UseCase) -> str:
     """The newest chain that worded answers and whatever else was asked the same questions, or what to do where nobody was."""
     table, command = case.table("inference", "worded_answers"), f"`make evaluate {name_place(settings, case)}`"
-    if table not in tables.list_tables(settings):
+    rows = tables.read(settings, table).collect() if table in tables.list_tables(settings) else pl.DataFrame()
+    if rows.is_empty():
         return f"No answer in a model's words was judged yet: {command} makes them."
-    rows = tables.read(settings, table).collect()
     lines = _list_lines(rows)
-    asked = sorted(set.intersection(*(set(line["question_id"]) for line in lines)))
-    lines = [line.filter(pl.col("question_id").is_in(asked)).sort("question_id") for line in lines]
-    made = f"Answers in a model's words, made by {command} (`PROMPT=` tries another prompt), to {len(asked)} questions on which no chain was tuned."
+    count = format_count(lines[0].height, "question")
+    made = f"Answers in a model's words, made by {command} (`PROMPT=` tries another prompt), to {count} on which no chain was tuned."
     intro = f"{made} {_LEGEND}"
     header = ("chain", "prompt", "model", "answered", *_NAMES.values())
     gains = [_tell_gain(lines[0], line, seed=settings.seed) for line in lines[1:]]
@@ -48,15 +47,25 @@ def render_prompts(settings: Settings, case: UseCase) -> str:
 
 
 def _list_lines(rows: pl.DataFrame) -> list[pl.DataFrame]:
-    """Rows by chain and prompt, of chains that share a question with the newest one; what was asked first, or more, leads."""
-    newest = rows.filter(pl.col("model_version") == pl.col("model_version").max())["question_id"].to_list()
-    parts = [part for part in rows.partition_by(_LINE) if set(part["question_id"]) & set(newest)]
-    return sorted(parts, key=lambda part: (part["model_version"][0], part["worded_at"].min(), -part.height))
+    """Rows by chain and prompt, on the questions that all of them were asked; what was asked first, or more, leads.
+
+    The newest chain is there in any case; of the others those that share a question with it and with all that are newer.
+    """
+    asked: set[str] = set()
+    lines = []
+    for part in sorted(rows.partition_by(_LINE), key=lambda part: (-part["model_version"][0], -part.height)):
+        shared = asked & set(part["question_id"]) if lines else set(part["question_id"])
+        if shared:
+            asked = shared
+            lines.append(part)
+    lines = [line.filter(pl.col("question_id").is_in(asked)).sort("question_id") for line in lines]
+    return sorted(lines, key=lambda line: (line["model_version"][0], line["worded_at"].min(), -line.height))
 
 
 def _render(line: pl.DataFrame, *, seed: int) -> tuple[str, ...]:
     first, figures = line.row(0, named=True), measure_words(line, seed=seed)
-    cells = [_format(figures[metric], digits=3 if metric in QUALITIES else 0) for metric in _NAMES]
+    found = [(figures[metric], 3 if metric in QUALITIES else 0) for metric in _NAMES]
+    cells = [format_interval(figure.value, figure.lower, figure.upper, digits=digits) for figure, digits in found]
     return (
         str(first["model_version"]),
         f"{first['prompt']} v{first['prompt_version']}",
@@ -69,18 +78,12 @@ def _render(line: pl.DataFrame, *, seed: int) -> tuple[str, ...]:
 def _tell_gain(first: pl.DataFrame, other: pl.DataFrame, *, seed: int) -> str:
     """What a prompt changes against the first one, question by question."""
     figures = compare_words(other, first, seed=seed)
-    told = [f"{_NAMES[metric]} {_spread(figures, f'{metric}_gain', sign='+')}" for metric in ("worded_fraction", "citation_precision_fraction")]
-    told.append(f"tokens times {_spread(figures, 'token_count_ratio', sign='')}")
+    told = [f"{_NAMES[metric]} {_spread(figures, f'{metric}_gain', is_gain=True)}" for metric in ("worded_fraction", "citation_precision_fraction")]
+    told.append(f"tokens times {_spread(figures, 'token_count_ratio', is_gain=False)}")
     names = [f"{line['prompt'][0]} v{line['prompt_version'][0]} (chain {line['model_version'][0]})" for line in (other, first)]
     return f"{names[0]} against {names[1]}, on the {figures['question_count']:.0f} questions that both answered: {', '.join(told)}."
 
 
-def _spread(figures: dict[str, float | None], name: str, *, sign: str) -> str:
+def _spread(figures: dict[str, float | None], name: str, *, is_gain: bool) -> str:
     value, lower, upper = (figures[f"{name}{end}"] for end in ("", "_lower_bound", "_upper_bound"))
-    return "unknown" if value is None else f"{value:{sign}.3f} ({lower:{sign}.3f} to {upper:{sign}.3f})"
-
-
-def _format(interval: Interval, *, digits: int) -> str:
-    if interval.value is None:
-        return "-"
-    return f"{interval.value:.{digits}f} ({interval.lower:.{digits}f} to {interval.upper:.{digits}f})"
+    return "unknown" if value is None else format_interval(value, lower, upper, is_gain=is_gain)

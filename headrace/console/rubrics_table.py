@@ -8,6 +8,7 @@ from headrace.llm.rubric_grades import SUBJECT, measure_judge, read_trusted_grad
 from headrace.llm.rubrics import Rubric, read_rubrics
 from headrace.settings import Settings
 from headrace.use_case import UseCase
+from headrace.words import format_interval
 
 _INTRO = (
     "Grades by the rubrics of the use case (0 to 1, mean over the questions above). A judge's grades are shown only where the lower end of its "
@@ -43,4 +44,4 @@ def _render(settings: Settings, case: UseCase, rubric: Rubric, lines: list[pl.Da
 def _measure(grades: pl.DataFrame, line: pl.DataFrame, *, seed: int) -> str:
     found = line.with_columns(SUBJECT).join(grades, on="subject").drop_nulls("grade").sort("subject")
     mean = estimate_mean(found["grade"].to_numpy(), seed=seed)
-    return "-" if mean.value is None else f"{mean.value:.3f} ({mean.lower:.3f} to {mean.upper:.3f}), n {mean.count}"
+    return "-" if mean.value is None else f"{format_interval(mean.value, mean.lower, mean.upper)}, n {mean.count}"

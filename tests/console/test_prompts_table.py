@@ -1,7 +1,6 @@
 """Prompts are shown on the questions that all of them answered, and against the first one."""
 
 import polars as pl
-import pytest
 
 from headrace.console.prompts_table import render_prompts
 from headrace.lake import tables
@@ -46,9 +45,23 @@ def test_chains_that_were_asked_other_questions_are_left_out(settings):
     assert "| 1 | answer v1" not in page
 
 
-@pytest.mark.parametrize("figure", ["grounded"])
-def test_a_figure_that_no_answer_has_is_a_dash(settings, figure):
-    write(settings, "a", worded_rows(**{figure: None}))
+def test_where_no_question_is_common_to_all_the_newest_chain_chooses_with_whom_it_is_compared(settings):
+    asked = worded_rows(count=3)
+    write(settings, "a", asked[:1])
+    write(settings, "b", asked[1:2], version=2)
+    write(settings, "c", asked[:2], version=3)
+    page = render_prompts(settings, CASE)
+    assert "to 1 question on which" in page
+    assert [line.split(" | ")[0] for line in page.splitlines() if " | answer v1 | " in line] == ["| 2", "| 3"]
+
+
+def test_of_a_table_without_a_row_it_says_the_same_as_of_none(settings):
+    write(settings, "a", worded_rows()[:0])
+    assert "make evaluate USE_CASE=docs_assistant" in render_prompts(settings, CASE)
+
+
+def test_a_figure_that_no_answer_has_is_a_dash(settings):
+    write(settings, "a", worded_rows(grounded=None))
     assert page_cells(render_prompts(settings, CASE))[5] == "-"
 
 
