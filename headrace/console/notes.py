@@ -11,6 +11,7 @@ from headrace.console import charts, service
 from headrace.console.facts import spread_metrics
 from headrace.console.svg import embed
 from headrace.decisions import Decision
+from headrace.inventory.markdown import escape, render_table
 from headrace.lake import tables
 from headrace.lake.runs import Step
 from headrace.models.candidate import CARD, EXPLANATION, METRICS, read_json
@@ -113,7 +114,7 @@ def build_performance(settings: Settings, case: UseCase) -> str:
 
 
 def build_service(settings: Settings, case: UseCase) -> str:
-    """How the newest window that was served did against the policy's bars, and the alerts of all windows; empty where nothing was served."""
+    """How the newest window that was served did against the policy's bars, and the newest alerts; empty where nothing was served."""
     live, alerts = (tables.read(settings, table).filter(pl.col("use_case") == case.name).collect() for table in (service.LIVE, service.ALERTS))
     if live.is_empty() and alerts.is_empty():
         return ""
@@ -160,8 +161,7 @@ def _picture(caption: str, svg: Markup | None) -> list[str]:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *rows]
-    return ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines]
+    return render_table(header, [[escape(str(cell)) for cell in row] for row in rows]).splitlines()
 
 
 def _window(row: Mapping[str, object] | pl.DataFrame) -> str:

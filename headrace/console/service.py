@@ -1,7 +1,7 @@
-"""How what was served did, in words: the figures of the newest window beside their bars, and the alerts of all windows."""
+"""How what was served did, in words: the figures of the newest window beside their bars, and the newest alerts."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import polars as pl
@@ -11,6 +11,9 @@ from headrace.models.slices import ALL
 LIVE, ALERTS = "metrics.live_figures", "metrics.alerts"
 
 KEPT, BROKEN, UNKNOWN = "kept", "broken", "cannot be told"
+
+# A trouble that lasts is an alert a day, and `metrics.alerts` has them all.
+SHOWN_ALERTS = 20
 
 _COLOURS = {KEPT: "good", BROKEN: "bad", UNKNOWN: "warn", "": "neutral"}
 
@@ -34,12 +37,16 @@ def list_figures(live: pl.DataFrame) -> dict[str, Any]:
 
 
 def list_alerts(alerts: pl.DataFrame) -> list[dict[str, Any]]:
-    """Alerts, newest window first: `at` (its end, UTC), `kind`, `colour`, `figure`, `reason`."""
-    rows = alerts.sort("window_end", "alert", "figure", descending=[True, False, False]).iter_rows(named=True)
-    colours = {"unmeasured": "warn"}
+    """The newest alerts, newest window first: `at` (its end, UTC), `kind`, `colour`, `figure`, `reason`."""
+    rows = alerts.sort("window_end", "alert", "figure", descending=[True, False, False]).head(SHOWN_ALERTS).iter_rows(named=True)
     return [
-        {"at": _instant(row["window_end"]), "kind": row["alert"], "colour": colours.get(row["alert"], "bad")}
-        | {name: row[name] for name in ("figure", "reason")}
+        {
+            "at": row["window_end"].astimezone(UTC),
+            "kind": row["alert"],
+            "colour": "warn" if row["alert"] == "unmeasured" else "bad",
+            "figure": row["figure"],
+            "reason": row["reason"],
+        }
         for row in rows
     ]
 
@@ -69,7 +76,3 @@ def _figure(row: Mapping[str, Any], value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.1%}" if row["figure"].endswith("_fraction") else f"{value:,.0f}" if row["figure"].endswith("_count") else f"{value:,.4g}"
-
-
-def _instant(value: datetime) -> datetime:
-    return value.astimezone(UTC)

@@ -2,12 +2,16 @@
 
 import base64
 import re
+from datetime import UTC, datetime
 from xml.etree import ElementTree
 
+import polars as pl
 import pytest
 
-from headrace.console import notes
+from headrace.console import notes, service
 from headrace.decisions import blocked, passed
+from headrace.lake import tables
+from headrace.lake.contracts import load_contract
 from headrace.lake.runs import Step
 from headrace.registry import versions
 from headrace.settings import load_settings
@@ -64,6 +68,14 @@ def test_performance_lists_the_newest_window_first(year):
 def test_nothing_is_shown_where_nothing_was_measured(settings):
     assert notes.build_drift(settings, CASE) == ""
     assert notes.build_performance(settings, CASE) == ""
+
+
+def test_what_rows_say_is_text_in_the_page_of_a_run(settings):
+    day = datetime(2026, 3, 2, tzinfo=UTC)
+    alert = {"use_case": CASE.name, "alert": "service", "figure": "a/b_ms", "window_start": day, "window_end": day, "value": 2.0, "bar": 1.0}
+    rows = pl.DataFrame([alert | {"reason": "<b>bold</b> | [click](http://x)"}], schema=load_contract(service.ALERTS).schema)
+    tables.append(settings, service.ALERTS, rows, batch_id=f"monitor/{CASE.name}/a/1")
+    assert notes.build_service(settings, CASE).endswith(r"| 2026-03-02 | a/b_ms | &lt;b>bold&lt;/b> \| \[click\](http://x) |")
 
 
 def test_a_comparison_shows_verdict_figures_pictures_and_links(year, challenger):

@@ -42,3 +42,5 @@ def test_alerts_stand_newest_first():
     alert = {"use_case": "x", "alert": "service", "figure": "a", "window_start": END, "value": 1.0, "bar": 0.0, "reason": "why"}
     rows = [alert | {"window_end": END}, alert | {"window_end": END + timedelta(days=1), "alert": "unmeasured"}]
     assert [row["kind"] for row in service.list_alerts(pl.DataFrame(rows, schema=schema))] == ["unmeasured", "service"]
+    many = pl.DataFrame([alert | {"window_end": END + timedelta(days=day)} for day in range(100)], schema=schema)
+    assert [row["at"] for row in service.list_alerts(many)] == [END + timedelta(days=99 - day) for day in range(service.SHOWN_ALERTS)]
