@@ -20,13 +20,14 @@ from datetime import UTC, datetime
 import httpx
 import polars as pl
 
+from benchmarks.verb import run
 from headrace import use_case as use_cases
-from headrace.errors import HeadraceError, ServingError
+from headrace.errors import ServingError
 from headrace.lake import tables
 from headrace.llm.traces import find_traces, name_trace, publish_traces
 from headrace.serving.drain import drain
 from headrace.serving.request_rows import requests_table
-from headrace.settings import Settings, load_settings
+from headrace.settings import Settings
 from headrace.use_case import UseCase
 
 CALLS, CONNECTIONS = 10_000, 8
@@ -60,13 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--calls", type=int, default=CALLS)
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     chosen = parser.parse_args(arguments)
-    try:
-        settings = load_settings()
-        case = use_cases.load_in(settings, chosen.use_case)
-        return measure(settings, case, calls=chosen.calls, connections=chosen.connections)
-    except HeadraceError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return error.exit_code
+
+    def measure_chosen(settings: Settings) -> int:
+        return measure(settings, use_cases.load_in(settings, chosen.use_case), calls=chosen.calls, connections=chosen.connections)
+
+    return run(measure_chosen)
 
 
 def measure(settings: Settings, case: UseCase, *, calls: int, connections: int) -> int:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from headrace.errors import HeadraceError
+from benchmarks.verb import run
 from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
 from headrace.lake.quality import judge
 from headrace.llm.cleaning import Cleaner, split_documents
@@ -21,23 +21,13 @@ from headrace.llm.languages import find_language
 from headrace.llm.near_duplicates import find_duplicates
 from headrace.llm.personal_data import mask
 from headrace.llm.tokenizing import load_default
-from headrace.settings import Settings, load_settings
+from headrace.settings import Settings
 from use_cases.docs_assistant.questions import hide_questions, read_questions
 from use_cases.docs_assistant.source import CORPUS, find_reference
 
 T = TypeVar("T")
 
 NOW = datetime(2023, 2, 8, tzinfo=UTC)
-
-
-def main() -> int:
-    """Measure, and print a line per step."""
-    try:
-        measure(load_settings())
-    except HeadraceError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return error.exit_code
-    return 0
 
 
 def measure(settings: Settings) -> None:
@@ -87,4 +77,4 @@ def timed(name: str, step: Callable[[], T]) -> T:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(measure))

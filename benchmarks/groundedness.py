@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 
 import polars as pl
 
+from benchmarks.verb import run
 from headrace import use_case as use_cases
-from headrace.errors import HeadraceError
 from headrace.lake import tables
 from headrace.llm.text_metrics import measure_support, split_sentences
-from headrace.settings import load_settings
+from headrace.settings import Settings
+from headrace.use_case import UseCase
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SECTIONS = 1_500
@@ -26,16 +27,16 @@ _VERB = re.compile(r"\b(is|are|can|will|does|may)\b")
 
 
 def main() -> int:
-    """Measure and print one line per kind of sentence."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--use-case", required=True)
-    try:
-        settings = load_settings()
-        case = use_cases.load_in(settings, parser.parse_args().use_case)
-        sections = tables.read(settings, case.silver_table("documents")).sort("section_id").collect()
-    except HeadraceError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return error.exit_code
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.groundedness", description="What groundedness by words sees.")
+    parser.add_argument("--use-case", required=True, help="a use case that answers from documents")
+    chosen = parser.parse_args()
+    return run(lambda settings: measure(settings, use_cases.load_in(settings, chosen.use_case)))
+
+
+def measure(settings: Settings, case: UseCase) -> None:
+    """Print one line per kind of sentence."""
+    sections = tables.read(settings, case.silver_table("documents")).sort("section_id").collect()
     supports: dict[str, list[float]] = {}
     for kind, sentence, passage in build_claims(sections.filter(pl.col("text").str.len_chars() > 300)):
         support = measure_support(sentence, [passage])
@@ -44,7 +45,6 @@ def main() -> int:
     print(f"{'held at':<32}{'sentences':>10}" + "".join(f"{threshold:>8}" for threshold in THRESHOLDS))
     for kind, found in supports.items():
         print(f"{kind:<32}{len(found):>10}" + "".join(f"{sum(one >= bar for one in found) / len(found):>8.3f}" for bar in THRESHOLDS))
-    return 0
 
 
 def build_claims(sections: pl.DataFrame) -> Iterator[tuple[str, str, str]]:

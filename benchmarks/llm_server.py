@@ -11,33 +11,27 @@ from pathlib import Path
 
 import httpx
 
-from headrace.errors import HeadraceError
+from benchmarks.verb import run
 from headrace.llm import hub, local_server
 from headrace.llm.local_server import LocalServer
-from headrace.settings import ROOT, load_settings
+from headrace.settings import ROOT, Settings
 
 MODEL = "smollm2-135m-instruct"
 PROMPT_WORDS = (60, 250, 500, 900)
 ANSWER_TOKENS = 128
 
 
-def main() -> int:
+def measure(settings: Settings) -> None:
     """Start the server, ask it, and print what each took."""
-    try:
-        settings = load_settings()
-        path = hub.fetch(settings, MODEL)
-        begin = time.monotonic()
-        with local_server.serve(path, model_name=MODEL, log_path=settings.find_folder("log", "local_model.log")) as server:
-            print(f"start: {read_cpu_seconds(server):.2f} CPU-s, {time.monotonic() - begin:.1f} s on the wall, {read_memory(server)}")
-            measure(server)
-            print(f"memory at the end: {read_memory(server)}")
-    except HeadraceError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return error.exit_code
-    return 0
+    path = hub.fetch(settings, MODEL)
+    begin = time.monotonic()
+    with local_server.serve(path, model_name=MODEL, log_path=settings.find_folder("log", "local_model.log")) as server:
+        print(f"start: {read_cpu_seconds(server):.2f} CPU-s, {time.monotonic() - begin:.1f} s on the wall, {read_memory(server)}")
+        measure_answers(server)
+        print(f"memory at the end: {read_memory(server)}")
 
 
-def measure(server: LocalServer) -> None:
+def measure_answers(server: LocalServer) -> None:
     """Prompts of several lengths with an answer of one token, then one long answer."""
     words = (ROOT / "LICENSE").read_text(encoding="utf-8").split()
     for count in PROMPT_WORDS:
@@ -76,4 +70,4 @@ def read_memory(server: LocalServer) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(measure))

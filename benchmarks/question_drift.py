@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from evidently.legacy.metrics.data_drift.embedding_drift_methods import mmd
 
-from headrace.errors import HeadraceError
+from benchmarks.verb import run
 from headrace.llm.document_files import list_documents
 from headrace.llm.monitoring.question_drift import measure_embedding_shift, measure_topic_shift
 from headrace.llm.monitoring.topics import assign_topics, fit_topics
 from headrace.llm.searching import embed_questions
 from headrace.llm.sectioning import split_document
-from headrace.settings import Settings, load_settings
+from headrace.settings import Settings
 from use_cases.docs_assistant.questions import UNANSWERABLE, read_questions
 from use_cases.docs_assistant.source import find_reference
 
@@ -29,16 +29,6 @@ LEVELS = (0.05, 0.001)
 
 # Its bootstrap takes a second and a half.
 EVIDENTLY_DEALS = 40
-
-
-def main() -> int:
-    """Measure, and print a line per window."""
-    try:
-        measure(load_settings())
-    except HeadraceError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return error.exit_code
-    return 0
 
 
 def measure(settings: Settings) -> None:
@@ -110,4 +100,4 @@ def show(name: str, shares: list[float]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(measure))

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from benchmarks.verb import run
 from headrace import use_case as use_cases
-from headrace.errors import HeadraceError
 from headrace.llm import vector_index
 from headrace.llm.embedding import Embedder, load_embedder
 from headrace.llm.evaluation import evaluate_retrieval
@@ -28,7 +28,7 @@ from headrace.llm.retrieval_config import DEPTH
 from headrace.llm.retrieval_tuning import collect_candidates
 from headrace.llm.surroundings import mix_surroundings
 from headrace.llm.vector_index import VectorIndex
-from headrace.settings import Settings, load_settings
+from headrace.settings import Settings
 from headrace.use_case import UseCase
 
 SECTIONS = 1_907
@@ -52,18 +52,11 @@ class Remembering:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Draw, measure, and print a table."""
+    """Read the command line, draw, measure, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval", description="Retrieval among fewer sections, beside a plain peer.")
     parser.add_argument("--use-case", required=True, help="a use case that answers from documents")
     options = parser.parse_args(arguments)
-    try:
-        settings = load_settings()
-        figures = measure(settings, use_cases.load_in(settings, options.use_case))
-    except HeadraceError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return error.exit_code
-    print_table(figures)
-    return 0
+    return run(lambda settings: print_table(measure(settings, use_cases.load_in(settings, options.use_case))))
 
 
 def measure(settings: Settings, case: UseCase) -> pl.DataFrame:

@@ -24,6 +24,7 @@ from benchmarks.guardrails.samples import (
     list_questions,
     read_sections,
 )
+from benchmarks.verb import run
 from headrace.llm import hub
 from headrace.llm.embedding import Embedder, load_embedder
 from headrace.llm.guardrails.grounding import Grounding
@@ -33,7 +34,7 @@ from headrace.llm.guardrails.prompt_injection import PromptInjection, read_weigh
 from headrace.llm.personal_data import find
 from headrace.llm.sectioning.section import Section
 from headrace.llm.text_metrics import split_sentences
-from headrace.settings import ROOT, load_settings
+from headrace.settings import ROOT, Settings
 
 DOCUMENT = ROOT / "docs" / "llm-guardrails.md"
 
@@ -62,9 +63,8 @@ _DISGUISED = {
 }
 
 
-def main() -> int:
+def measure_all(settings: Settings) -> None:
     """Measure, print and write."""
-    settings = load_settings("dev")
     sets = PublicSets(settings.models / "public_sets")
     sections = read_sections(hub.fetch(settings, "python-docs"))
     embedder = load_embedder(settings)
@@ -73,7 +73,6 @@ def main() -> int:
     table = format_table(figures)
     sys.stdout.write("\n".join(table) + "\n")
     write_table(DOCUMENT, table)
-    return 0
 
 
 def measure_personal(sets: PublicSets, sections: Sequence[Section]) -> Iterator[Figure]:
@@ -164,4 +163,4 @@ def _find_nearest(embedder: Embedder, corpus: np.ndarray, texts: Sequence[str]) 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(measure_all))
