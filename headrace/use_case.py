@@ -7,71 +7,23 @@ name here, so that nothing in the rails can know about flights.
 import importlib
 import importlib.util
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import polars as pl
 
 from headrace.errors import UseCaseError
 from headrace.features.views import FeatureSet
+from headrace.lake.filtered import FilteredSource
+from headrace.lake.upstream import UpstreamBronze
 from headrace.llm.chain_spec import ChainSpec
 from headrace.models import kinds
 from headrace.settings import ROOT, Settings
+from headrace.source import PlacedSource, Source, Wrapper
 from headrace.words import MADE_UP_DAYS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Delivery:
-    """One slice that a source has for us: a window of a feed, or a file.
-
-    Attributes:
-        feed: Noun of the bronze and silver tables it belongs to.
-        slice_name: What it stands for: the end of its window, or the file's name. Part of its batch id.
-        arrived_at: Instant (UTC) at which it was there to be read.
-        origin: Where it came from, for `_source`: a package and version, or a file.
-        read: Reads the rows, verbatim: the feed's own columns, no system columns.
-        parts: How the names of its parts begin, where a replay may have taken it part by part before; what they held is left out then.
-    """
-
-    feed: str
-    slice_name: str
-    arrived_at: datetime
-    origin: str
-    read: Callable[[], pl.DataFrame]
-    parts: str | None = None
-
-
-class Source(Protocol):
-    """A connector: it answers what had arrived by an instant."""
-
-    def deliveries(self, feed: str, *, after: datetime | None, until: datetime) -> Sequence[Delivery]:
-        """What arrived for a feed in `after < arrived_at <= until` (UTC), oldest first.
-
-        Raises:
-            SourceError: The source cannot be reached or holds what cannot be read.
-        """
-        ...
-
-
-@runtime_checkable
-class PlacedSource(Source, Protocol):
-    """A source whose place, or whose memory of what was delivered, is an environment's."""
-
-    def within(self, settings: Settings) -> Source:
-        """The same source as the environment sees it."""
-        ...
-
-
-@runtime_checkable
-class Wrapper(Source, Protocol):
-    """A source that adds what only the environment itself can have, whoever brings the rest."""
-
-    def around(self, source: Source) -> Source:
-        """The same around another source."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -367,15 +319,10 @@ def load_in(settings: Settings, name: str) -> UseCase:
     rows = _check_subset(settings, case).rows if settings.subset else {}
     if isinstance(case.source, PlacedSource):
         case = replace(case, source=case.source.within(settings))
-    # The lake knows use cases by this module, so this module may know the lake only when it is used.
     if settings.reads_from is not None:
-        from headrace.lake.upstream import UpstreamBronze
-
         upstream = UpstreamBronze(settings=settings, environment=settings.reads_from, use_case=name, rows=rows)
         case = replace(case, source=case.source.around(upstream) if isinstance(case.source, Wrapper) else upstream)
     elif rows:
-        from headrace.lake.filtered import FilteredSource
-
         case = replace(case, source=FilteredSource(source=case.source, rows=rows))
     if settings.subset and case.subset is not None:
         case = replace(case, training=case.subset.training, policy=case.subset.policy, replay=case.subset.replay)

@@ -16,7 +16,7 @@ from headrace.lake.landing import LandingFolder
 from headrace.lake.upstream import UpstreamBronze
 from headrace.llm.feedback_source import WithFeedback
 from headrace.settings import ROOT, load_settings
-from headrace.use_case import Delivery
+from headrace.source import Delivery
 
 FULL = use_cases.load("flight_delay")
 

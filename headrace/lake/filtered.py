@@ -7,7 +7,7 @@ from functools import partial
 
 import polars as pl
 
-from headrace.use_case import Delivery, Source
+from headrace.source import Delivery, Source
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ from headrace.lake.batches import build_batch_id
 from headrace.lake.contracts import SYSTEM_COLUMNS, Contract, list_schema_differences, load_contract
 from headrace.lake.runs import Step, read_watermark
 from headrace.settings import Settings
-from headrace.use_case import Delivery, UseCase
+from headrace.source import Delivery
+from headrace.use_case import UseCase
 from headrace.words import format_count
 
 logger = logging.getLogger(__name__)

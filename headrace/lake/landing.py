@@ -23,7 +23,7 @@ from headrace.errors import SourceError
 from headrace.lake.batches import format_instant
 from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
 from headrace.settings import Settings
-from headrace.use_case import Delivery
+from headrace.source import Delivery
 from headrace.words import format_count
 
 KNOWN_AT = "known_at"

@@ -16,7 +16,7 @@ from headrace.lake import tables
 from headrace.lake.batches import parse_batch_id
 from headrace.lake.contracts import SYSTEM_COLUMNS
 from headrace.settings import Settings
-from headrace.use_case import Delivery
+from headrace.source import Delivery
 
 
 @dataclass(frozen=True, kw_only=True)

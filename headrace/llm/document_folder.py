@@ -26,7 +26,7 @@ from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
 from headrace.llm.corpus import DOCUMENTS, VERSIONS
 from headrace.llm.document_files import Document, list_documents
 from headrace.settings import Settings
-from headrace.use_case import Delivery
+from headrace.source import Delivery
 
 # The origin of documents that a person brings: what they are of, nobody but that person knows.
 OWN = "own"

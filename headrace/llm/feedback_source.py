@@ -21,7 +21,7 @@ from headrace.llm.reviews import TABLE as REVIEWS
 from headrace.serving.feedback_log import FEED, feedback_folder, read_rows
 from headrace.serving.inference_log import claim, list_segments
 from headrace.settings import Settings
-from headrace.use_case import Delivery, PlacedSource, Source
+from headrace.source import Delivery, PlacedSource, Source
 
 QUESTIONS = "questions"
 

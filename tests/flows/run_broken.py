@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import use_cases.flight_delay
 from flows.__main__ import main
-from headrace.use_case import Source
+from headrace.source import Source
 
 
 class WithoutPressure:

@@ -13,7 +13,7 @@ from headrace.lake import ingestion, runs, tables
 from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
 from headrace.lake.upstream import UpstreamBronze
 from headrace.settings import load_settings
-from headrace.use_case import Delivery
+from headrace.source import Delivery
 
 TABLE = "bronze.flight_delay_weather"
 MONDAY, TUESDAY, WEDNESDAY = (datetime(2013, 3, day, tzinfo=UTC) for day in (4, 5, 6))

@@ -24,7 +24,8 @@ from headrace.serving.feedback_log import build_row, feedback_folder
 from headrace.serving.inference_log import InferenceLog, list_segments, log_folder
 from headrace.serving.logged_requests import find_requests
 from headrace.settings import Settings
-from headrace.use_case import Delivery, UseCase
+from headrace.source import Delivery
+from headrace.use_case import UseCase
 from tests.llm.tiny_chain import CHAIN
 from tests.serving.tiny import tiny_settings
 from tests.serving.tiny_assistant import ASSISTANT

@@ -14,7 +14,8 @@ from headrace.features import refresh
 from headrace.lake import ingestion, refinement, tables
 from headrace.registry import challengers, history, scoring
 from headrace.settings import Settings, load_settings
-from headrace.use_case import Delivery, Source, UseCase
+from headrace.source import Delivery, Source
+from headrace.use_case import UseCase
 from tests.small_flights import small_flights
 
 FIRST, MIDDLE, LAST = (datetime(2013, month, day, tzinfo=UTC) for month, day in ((2, 15), (3, 1), (3, 15)))

@@ -18,7 +18,7 @@ from headrace.errors import SourceError
 from headrace.lake import tables
 from headrace.lake.landing import LandingFolder
 from headrace.settings import Settings
-from headrace.use_case import Delivery
+from headrace.source import Delivery
 from use_cases.docs_assistant.questions import ONE_QUESTION_EVERY, name_question
 
 logger = logging.getLogger(__name__)

