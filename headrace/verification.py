@@ -5,8 +5,6 @@ a lake, a registry and an online store of its own, which are deleted when it pas
 rows of `metrics.environment_checks`, in the environment's own lake.
 """
 
-import fcntl
-import os
 import shutil
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +20,7 @@ from headrace.decisions import Decision, blocked, decide_all, passed
 from headrace.errors import HeadraceError
 from headrace.lake import runs, tables
 from headrace.lake.batches import build_batch_id, format_instant
-from headrace.locking import hold
+from headrace.locking import hold, is_held
 from headrace.registry import versions
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -191,16 +189,5 @@ def _erase_stale(root: Path) -> None:
     """Delete what killed verifications left, and all but the newest of what failed ones left. One that runs holds its lock."""
     failed = sorted((path.parent for path in root.glob(f"*/{_VERDICT}")), key=lambda folder: (folder / _VERDICT).stat().st_mtime)
     for folder in [path for path in root.glob("*/") if path not in failed[-KEPT:]]:
-        if not _is_locked(folder):
+        if not is_held(folder / _LOCK):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_locked(folder: Path) -> bool:
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
