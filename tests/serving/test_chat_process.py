@@ -97,7 +97,6 @@ def test_a_stream_that_is_cut_off_is_logged_all_the_same(tmp_path: Path) -> None
         with httpx.stream("POST", f"{server.url}/chat", json={"question": ASKED}, headers={"Accept": "text/event-stream"}) as response:
             request_id = response.headers["X-Request-ID"]
             next(response.iter_raw())
-            server.process.kill()
-            server.process.wait()
+            server.kill()
         drain(server.settings, ASSISTANT)
     assert tables.read(server.settings, requests_table(ASSISTANT.name)).collect()["request_id"].to_list() == [f"{request_id}/0"]

@@ -19,38 +19,20 @@ from headrace.lake import tables
 from headrace.serving.drain import drain
 from headrace.serving.inference_log import list_segments, log_folder
 from headrace.serving.request_rows import requests_table
+from tests.serving.server_process import ServerProcess
 from tests.serving.tiny import PURCHASE, TINY, FileRegistry, publish_returns, tiny_settings, write_model
 
 BODY = {"rows": [PURCHASE, {**PURCHASE, "shop": "south"}]}
 
 
-class Server:
-    """A server process on a free port, with a promoted model and online features."""
+class Server(ServerProcess):
+    """A server with a promoted model and online features."""
 
     def __init__(self, home: Path) -> None:
-        self.home, self.settings, self.registry = home, tiny_settings(home), FileRegistry(home / "champion.json")
+        self.settings, self.registry = tiny_settings(home), FileRegistry(home / "champion.json")
         self.registry.promote(1, write_model(home / "model-1", seed=1))
         publish_returns(self.settings)
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.port = found.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.process = self.start()
-
-    def start(self) -> subprocess.Popen[bytes]:
-        log = (self.home / "server.log").open("ab")
-        self.process = subprocess.Popen([sys.executable, "-m", "tests.serving.run_tiny", str(self.home), str(self.port)], stdout=log, stderr=log)
-        log.close()
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                if httpx.get(f"{self.url}/health").status_code == 200:
-                    return self.process
-            except httpx.TransportError:
-                time.sleep(0.05)
-        raise AssertionError(f"the server did not start: {self.output()}")
-
-    def output(self) -> str:
-        return (self.home / "server.log").read_text(encoding="utf-8")
+        super().__init__(home, "tests.serving.run_tiny")
 
     def stored_ids(self) -> list[str]:
         frame: pl.DataFrame = tables.read(self.settings, requests_table("tiny")).select("request_id").collect()
@@ -61,8 +43,7 @@ class Server:
 def server(tmp_path: Path) -> Iterator[Server]:
     running = Server(tmp_path)
     yield running
-    running.process.kill()
-    running.process.wait()
+    running.kill()
 
 
 class Load(threading.Thread):
@@ -131,8 +112,7 @@ def test_a_retry_after_kill_9_is_told_what_the_dead_server_said(server: Server) 
     """The model changes in between, so that a new answer would be another."""
     headers = {"X-Request-ID": "retried"}
     first = httpx.post(f"{server.url}/predict", json=BODY, headers=headers)
-    server.process.kill()
-    server.process.wait()
+    server.kill()
     server.registry.promote(2, write_model(server.home / "model-2", seed=2))
     server.start()
     assert httpx.post(f"{server.url}/predict", json=BODY, headers=headers).json() == first.json()

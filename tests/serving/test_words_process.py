@@ -64,15 +64,13 @@ def test_a_server_that_is_killed_while_a_model_speaks_told_nothing_and_answers_a
         reader = threading.Thread(target=wait)
         reader.start()
         time.sleep(1.0)
-        server.process.kill()
-        server.process.wait()
+        server.kill()
         reader.join()
         assert told == []
         server.start()
         for _ in range(2):
             assert ask(server, "killed")["answer"] == GROUNDED
-        server.process.kill()
-        server.process.wait()
+        server.kill()
         for _ in range(2):
             drain(server.settings, ASSISTANT)
         assert read(server, requests_table(ASSISTANT.name))["request_id"].to_list() == ["killed/0"]
@@ -83,8 +81,7 @@ def test_the_small_model_of_this_machine_is_asked_and_what_it_took_is_a_row(tmp_
     find_model("smollm2-135m-instruct")
     model = {"kind": "local", "model": "smollm2-135m-instruct"}
     with running(tmp_path, model) as server:
-        server.process.kill()
-        server.process.wait()
+        server.kill()
         server.changes |= {"models_root": str(load_settings("dev", variables={}).models), "serving_words_timeout_s": 200.0}
         server.start()
         reply = ask(server, "small")
