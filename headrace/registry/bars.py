@@ -31,7 +31,7 @@ class Bars:
         return len(self.floors) + len(self.ceilings)
 
     def list_broken(self, figures: Mapping[str, float | None]) -> list[str]:
-        """What keeps its bar not, a phrase each; empty where all do."""
+        """A phrase for each figure that does not keep its bar; empty where all do."""
         low = [f"{name} {_show(figures.get(name))} is below {least:g}" for name, least in self.floors.items() if not _read(figures, name) >= least]
         return low + [
             f"{name} {_show(figures.get(name))} is above {most:g}" for name, most in self.ceilings.items() if not _read(figures, name) <= most

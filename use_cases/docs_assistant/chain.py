@@ -10,7 +10,7 @@ CLASSIFIER = "3cd77b9e3e9bf1274e15edb95d57c2388da824d0ac02a5f041c3cbbc824c914f"
 GUARDRAILS = {
     "question": {
         "personal_data": {"kinds": KINDS, "max_characters": 2_000},
-        # At this threshold the classifier stops no question of the FAQ, and attacks that no rule knows; see docs/llm.md.
+        # At this threshold the classifier stops no question of the FAQ, and attacks that no rule knows; see docs/llm-guardrails.md.
         "prompt_injection": {"place": "question", "max_score": 0.7, "weights_sha256": CLASSIFIER, "max_characters": 2_000},
     },
     "passages": {"prompt_injection": {"place": "document", "max_score": None, "weights_sha256": None, "max_characters": 50_000}},
