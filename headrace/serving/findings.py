@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 # Findings named in one error; a body of 1,000 wrong rows is not worth 1,000 sentences.
 _NAMED = 5
@@ -24,15 +23,15 @@ def explain(error: ValidationError, tell: Tell) -> tuple[int, str]:
     findings = error.errors(include_url=False, include_input=False)
     if findings[0]["type"] == "json_invalid":
         return 400, f"the body is not JSON: {findings[0]['msg'].removeprefix('Invalid JSON: ')}"
+    named = [_explain(finding["type"], finding["loc"], finding["msg"], tell) for finding in findings[:_NAMED]]
     rest = len(findings) - _NAMED
-    return 422, "; ".join(_explain(finding, tell) for finding in findings[:_NAMED]) + (f"; and {rest} more" if rest > 0 else "")
+    return 422, "; ".join(named) + (f"; and {rest} more" if rest > 0 else "")
 
 
-def _explain(finding: ErrorDetails, tell: Tell) -> str:
-    kind, place = finding["type"], finding["loc"]
+def _explain(kind: str, place: Place, message: str, tell: Tell) -> str:
     where = ".".join(map(str, place)) or "the body"
     own = "is missing" if kind == "missing" else tell(kind, place)
     if own is not None:
         return f"{where} {own}"
-    sentence = finding["msg"].removeprefix("Value error, ")
+    sentence = message.removeprefix("Value error, ")
     return f"{where}: {sentence[:1].lower()}{sentence[1:]}"
