@@ -71,7 +71,7 @@ run: $(RUN) ## Install what is missing, then the whole lifecycle of a use case; 
 	@$(PYTHON) -m flows lifecycle --use-case "$$USE_CASE" $${AS_OF:+--as-of "$$AS_OF"} $(ended)
 
 test: $(DEV) ## Install what is missing, then all tests but the long ones; TESTS=tests/lake for some
-	@$(PYTHON) -m pytest -n 2 --dist worksteal -q $(if $(named_tests),,-m "not long") $${JUNIT:+--junitxml="$$JUNIT"} "$$TESTS"
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q $(if $(named_tests),,-m "not long") $${JUNIT:+--junitxml="$$JUNIT"} "$$TESTS"
 
 use-case: $(RUN) ## Make a use case from your own table (NAME= FROM= LABEL= TIME= KEY=); nothing of yours is written over
 	@$(PYTHON) -m headrace.scaffold --name "$$NAME" --from "$$FROM" --label "$$LABEL" --time "$$TIME" --key "$$KEY" --kind "$$KIND" --group "$$GROUP" $(ended)
@@ -225,7 +225,8 @@ ui-prefect: $(RUN) ## Prefect's pages about the runs on 127.0.0.1:4201, until Ct
 
 ##@ Change the code
 test-long: $(DEV) ## The long tests: environments that are really up, verified, deployed to; a lifecycle killed many times
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q -m long $${JUNIT:+--junitxml="$${JUNIT%.xml}-long.xml"} tests
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q -m long $${JUNIT:+--junitxml="$${JUNIT%.xml}-long.xml"} \
+		$$(grep -rl "mark\.long" --include="test_*.py" tests)
 
 check: lint types imports ## Under a minute: lint, types, import direction, the library's tests
 	@$(PYTHON) -m pytest -n 2 --dist worksteal -q -m "not story and not long" tests

@@ -62,7 +62,7 @@ def _wait_until_ready(address: str, server: "subprocess.Popen[bytes]", log: Path
     raise AssertionError(f"no server after {START_SECONDS} s: {log.read_text()}")
 
 
-@pytest.mark.story
+@pytest.mark.long
 def test_a_schedule_creates_a_run(prefect_client):
     schedule = DeploymentScheduleCreate(schedule=IntervalSchedule(interval=timedelta(minutes=10)), active=True)
     flow_id = prefect_client.create_flow_from_name("scheduled")
@@ -75,7 +75,7 @@ def test_a_schedule_creates_a_run(prefect_client):
     assert {run.flow_id for run in runs} == {flow_id}
 
 
-@pytest.mark.story
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["flows", "flow_runs", "deployments", "work_pools", "artifacts", "task_runs"])
 def test_the_client_can_list(prefect_client, kind):
     read = getattr(prefect_client, f"read_{kind}", None)

@@ -90,6 +90,7 @@ def show(verb: str, capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", text).split())
 
 
+@pytest.mark.long
 def test_dev_sees_prod_when_only_its_lake_is_left_and_changes_nothing_there(prod, monkeypatch, capsys):
     monkeypatch.setenv("HEADRACE_ENV", "dev")
     monkeypatch.setenv("HEADRACE_HOME", str(prod.home))

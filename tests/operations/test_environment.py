@@ -16,7 +16,6 @@ from headrace.models.scorer import load_scorer
 from headrace.registry import versions
 from operations import accounts, credentials, postgres, processes, supervisor
 from operations.down import stop_environment
-from operations.lost_runs import list_processes
 from operations.services import WORKER, expected_services
 from operations.status import read_rows
 from operations.up import start_environment
@@ -176,19 +175,6 @@ def test_what_dies_is_started_again(staging):
         assert time.monotonic() < deadline
         time.sleep(0.5)
     assert found.state.pid not in (0, pid)
-
-
-def test_a_killed_flow_is_resumed_by_the_watcher(staging, deployment, marks):
-    run = env.start_run(staging, deployment, seconds=2, mark=str(marks / "killed"))
-    wait_until_it_works(marks / "killed")
-    os.kill(list_processes()[run], signal.SIGKILL)
-    assert env.wait_for_state(staging, run, ("Completed", "Failed")) == "Completed"
-    assert (marks / "killed").read_text() == "ended"
-    with env.prefect_api(staging) as api:
-        states = [state["name"] for state in api.get("/flow_run_states/", params={"flow_run_id": run}).json()]
-        open_tasks = api.post("/task_runs/filter", json={"task_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}}).json()
-    assert {"Crashed", "Resumed"} <= set(states)
-    assert open_tasks == []
 
 
 def test_a_stopped_worker_lets_its_flow_finish_and_takes_no_other(staging, deployment, marks):

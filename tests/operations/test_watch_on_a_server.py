@@ -18,7 +18,7 @@ from operations.late_runs import SKIPPED, skip_late_runs
 from operations.lost_runs import CHILDREN_AFTER, RESUMED, RESUMPTIONS, SILENT_AFTER, Sight, resume_lost_runs
 from tests.operations.prefect_server import Server, prefect_server, wait_until
 
-pytestmark = pytest.mark.story
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """A real registry on SQLite with versions that hold real files: what registry and gate tests stand on."""
 
+import functools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,14 @@ SIGNATURE = ModelSignature(inputs=Schema([ColSpec("double", "hour")]), outputs=S
 
 @pytest.fixture(scope="session")
 def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with its schema, made once: creating one takes over a second."""
+    """An MLflow database with its schema."""
+    return make_registry(tmp_path_factory)
+
+
+# Creating one takes seconds, and every conftest that names the fixture has a session of its own of it.
+@functools.cache
+def make_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Create it, once in a process."""
     path = tmp_path_factory.mktemp("registry") / "mlflow.db"
     MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}").search_registered_models()
     return path
