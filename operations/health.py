@@ -19,6 +19,9 @@ from operations.supervisor import State
 
 _SECONDS = 10.0
 
+# What a model server calls itself, beside "healthy".
+_MEANING = {"degraded": "it answers, but", "unavailable": "it cannot answer yet"}
+
 # Prefect calls a worker online for three of its heartbeats of 30 s.
 _ONLINE = "ONLINE"
 
@@ -124,7 +127,7 @@ def _ask_model_server(settings: Settings, _state: State) -> Health:
     answer = client().get(f"http://{settings.serving_host}:{settings.serving_port}/health")
     said = answer.json()
     # It is up when it answers; without a champion, or with old features, it says so itself.
-    note = "" if said["status"] == "ok" else f"{said['status']}: {'; '.join(said['problems'])}"
+    note = "" if said["status"] == "ok" else f"{_MEANING[said['status']]}: {'; '.join(said['problems'])}"
     champion = said["model_version"]
     return Health(is_healthy=bool(said["is_live"]), note=note, version="" if champion is None else f"champion {champion}")
 

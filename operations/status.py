@@ -2,8 +2,9 @@
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from headrace import servers
 from headrace.settings import Settings
@@ -79,11 +80,15 @@ def render(settings: Settings, rows: Sequence[Row], *, keeper_memory_mb: float) 
     lines += [
         "",
         f"memory       {keeper_memory_mb:.0f} MB in all, the keeper's included; what processes share counts in each",
-        f"deployed     {release['commit'] if release else f'nothing; make deploy ENV={settings.environment}'}",
+        f"deployed     {_describe_release(release) if release else f'nothing; make deploy ENV={settings.environment}'}",
         f"logs         {settings.environment_home / 'log'}",
         f"credentials  {servers.secret_path(settings, '')}",
     ]
     return "\n".join(lines)
+
+
+def _describe_release(release: Mapping[str, Any]) -> str:
+    return f"{release['commit']}, of {', '.join(release['use_cases'])}"
 
 
 def _duration(seconds: float) -> str:

@@ -61,7 +61,7 @@ class Server:
         if not variables:
             raise StoryError(f"the servers of {settings.environment} are not up")
         user, _, password = variables["PREFECT_API_AUTH_STRING"].partition(":")
-        self._client = httpx.Client(base_url=variables["PREFECT_API_URL"] + "/", auth=(user, password), timeout=30)
+        self._client = httpx.Client(base_url=variables["PREFECT_API_URL"] + "/", auth=(user, password), timeout=120)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Ask; a refusal is an error with what the server said."""
