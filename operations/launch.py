@@ -60,6 +60,9 @@ def start_prefect_server(settings: Settings) -> int:
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         # In memory, as Prefect has it, leases are gone after a restart, and a run that cannot renew its own ends itself.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        # At a load of 15 on two cores a connection took longer than Prefect's own 5 s, and people were answered 500.
+        "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "30",
+        "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
         # A worker takes 7 to 30 s to start a run; what is late after Prefect's own 15 s is often only on its way.
         "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": str(LATE_SECONDS),
     }

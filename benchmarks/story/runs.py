@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,10 @@ from headrace.settings import Settings
 USE_CASE = "flight_delay"
 _ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 _POLL_SECONDS = 0.5
+
+
+class BusyError(StoryError):
+    """The server could not answer, which says nothing about what was asked."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +103,13 @@ class Server:
         return _read_run(self.get(f"flow_runs/{run.id}"))
 
     def wait(self, what: str, look: Callable[[], Run | None], *, seconds: float) -> Run:
-        """Look until something is there."""
+        """Look until something is there; a server that has too much else to do to answer is asked again."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            found = look()
-            if found is not None:
-                return found
+            with suppress(httpx.TransportError, BusyError):
+                found = look()
+                if found is not None:
+                    return found
             time.sleep(_POLL_SECONDS)
         raise StoryError(f"{what} did not come within {seconds:.0f} s")
 
@@ -127,6 +133,8 @@ class Server:
             raise StoryError(f"the form of {run.name} was refused: {json.dumps(reply)[:500]}")
 
     def _read(self, response: httpx.Response) -> Any:
+        if response.is_server_error:
+            raise BusyError(f"{response.request.method} {response.request.url.path} answered {response.status_code}: {response.text[:500]}")
         if response.is_error:
             raise StoryError(f"{response.request.method} {response.request.url.path} answered {response.status_code}: {response.text[:500]}")
         return response.json()
