@@ -230,6 +230,7 @@ def test_a_limit_that_is_right_again_starts_its_patience_anew(server):
 def test_an_event_is_sent_once_and_trouble_is_said_once(server, settings, monkeypatch, caplog):
     monkeypatch.setenv("HEADRACE_ENV", settings.environment)
     monkeypatch.setenv("HEADRACE_HOME", str(settings.home))
+    monkeypatch.setenv("HEADRACE_CLOCK", "wall")
     record = settings.environment_home / "run" / "release.json"
     record.parent.mkdir(parents=True)
     record.write_text(json.dumps({"commit": "c", "folder": str(ROOT), "use_cases": ["flight_delay", "gone"]}))
