@@ -30,7 +30,7 @@ def publish_quality(case: UseCase, steps: Mapping[str, Step]) -> None:
     if not is_watched():
         return
     text = f"Feeds of {case.name}: what came, and what its contract let through"
-    create_table_artifact(key=_key("quality", case), table=notes.build_quality(steps), description=text)
+    create_table_artifact(key=_key("quality", case), table=notes.build_quality(steps, reshaped=case.silver), description=text)
 
 
 def publish_promotion(settings: Settings, case: UseCase, challenger: Version, judged: Decision) -> list[str]:

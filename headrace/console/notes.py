@@ -1,6 +1,6 @@
 """What an orchestrator's pages show beside a run: tables and Markdown, drawn from rows, with plots as pictures in the text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -26,15 +26,20 @@ _STRONGEST, _NEWEST = 10, 6
 Table = list[dict[str, object]]
 
 
-def build_quality(steps: Mapping[str, Step]) -> Table:
-    """One row per feed: rows that came, were kept and were refused, the verdict, and why."""
+def build_quality(steps: Mapping[str, Step], *, reshaped: Collection[str] = ()) -> Table:
+    """One row per feed: rows that came, were kept and were refused, the verdict, and why.
+
+    Args:
+        steps: Feed -> what became of it.
+        reshaped: Feeds of which refining makes something else (documents become sections): rows kept and rows that came have no difference.
+    """
     return [
         {
             "feed": feed,
             "verdict": "passed" if step.decision.passed else "BLOCKED",
             "rows read": step.rows_read,
             "rows kept": step.rows_written,
-            "rows refused": step.rows_read - step.rows_written if step.decision.passed else None,
+            "rows refused": step.rows_read - step.rows_written if step.decision.passed and feed not in reshaped else None,
             "why": step.decision.reason,
         }
         for feed, step in steps.items()

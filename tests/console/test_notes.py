@@ -47,6 +47,12 @@ def test_a_feed_that_is_blocked_says_why_and_counts_nothing_as_refused():
     assert rows[1]["why"] == "9 of 10 rows rejected"
 
 
+def test_of_documents_that_became_sections_nobody_says_how_many_rows_were_refused():
+    split = Step(decision=passed("data_quality", "9 rows refined to 179 sections"), rows_read=9, rows_written=179)
+    [row] = notes.build_quality({"documents": split}, reshaped={"documents": "sections"})
+    assert (row["rows kept"], row["rows refused"]) == (179, None)
+
+
 def test_drift_lists_the_newest_window_worst_first_with_a_picture_that_needs_no_page(year):
     text = notes.build_drift(year, CASE)
     values = [float(value) for value in re.findall(r"^\| \S+ \| \w+ \| ([\d.]+) \|", text, re.MULTILINE)]
