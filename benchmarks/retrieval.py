@@ -23,10 +23,9 @@ from headrace.llm import vector_index
 from headrace.llm.embedding import Embedder, load_embedder
 from headrace.llm.evaluation import evaluate_retrieval
 from headrace.llm.evaluation_sets import EvaluationSet, read_evaluation_set
-from headrace.llm.index_versions import find_version, read_members
+from headrace.llm.index_versions import find_version, place_chunks, read_members
 from headrace.llm.retrieval_config import DEPTH
 from headrace.llm.retrieval_tuning import collect_candidates
-from headrace.llm.surroundings import mix_surroundings
 from headrace.llm.vector_index import VectorIndex
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -86,7 +85,7 @@ def draw_sections(rows: pl.DataFrame, answers: Sequence[str], *, seed: int) -> p
 
 def build_index(folder: Path, rows: pl.DataFrame) -> VectorIndex:
     """An index as the product makes it of these chunks."""
-    vector_index.publish(folder, mix_surroundings(rows), version="drawn")
+    vector_index.publish(folder, place_chunks(rows), version="drawn")
     return vector_index.open_version(folder, "drawn")
 
 
@@ -95,8 +94,9 @@ def build_plain(folder: Path, rows: pl.DataFrame) -> VectorIndex:
     import lancedb
     from lancedb.index import FTS
 
-    vector_index.publish(folder, rows, version="drawn")
-    table = lancedb.connect(str(folder)).open_table("chunks")
+    as_they_are = rows.with_columns(pl.concat_list("embedding", pl.lit(0.0, dtype=pl.Float32)))
+    vector_index.publish(folder, as_they_are, version="drawn")
+    table = lancedb.connect(str(folder)).open_table(vector_index.TABLE)
     table.create_index("searched", config=FTS(), replace=True)
     return VectorIndex(version="plain", _table=table)
 

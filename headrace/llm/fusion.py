@@ -1,10 +1,11 @@
 """Two ways of finding put together: by how near in meaning (dense), and by the words that a text shares with the question (BM25).
 
-Scores are fused on scales of their own that mean the same for every question: a cosine as it is, BM25 bent to `s / (s + c)`,
-which is 0 for no word in common and nears 1. Scales drawn from each question's own best and worst ranked no better (nDCG@10 on 86
-held-out questions of Python's FAQ: min-max 0.627, z-scores 0.644, these 0.645, each with its own tuned weight), and their best is
-always 1, so they could not say that nothing fits. Fusion by ranks is here to be compared with: it forgets how good the best was,
-and on questions in plain words its second leg pulls the first one down (0.557, where meaning alone had 0.620).
+Scores are fused on scales of their own that mean the same for every question: a cosine as the index has it (less what a chunk lacks for
+its crowding), BM25 bent to `s / (s + c)`, which is 0 for no word in common and nears 1. Scales drawn from each question's own best and
+worst ranked no better (nDCG@10 on 86 held-out questions of Python's FAQ: min-max 0.627, z-scores 0.644, these 0.645, each with its own
+tuned weight), and their best is always 1, so they could not say that nothing fits. Fusion by ranks is here to be compared with: it
+forgets how good the best was, and on questions in plain words its second leg pulls the first one down (0.557, where meaning alone had
+0.620).
 
 A section that only one leg has found gets the other leg's lowest score among those it returned: an upper bound of what it was not
 shown for.

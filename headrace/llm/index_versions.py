@@ -13,6 +13,7 @@ from headrace.errors import ModelError
 from headrace.lake import tables
 from headrace.llm import vector_index
 from headrace.llm.corpus import read_current_versions, read_places, read_repeats
+from headrace.llm.crowding import add_crowding
 from headrace.llm.embedding import build_version
 from headrace.llm.surroundings import mix_surroundings
 from headrace.llm.vector_index import VectorIndex, build_digest
@@ -21,10 +22,10 @@ from headrace.use_case import UseCase
 
 TABLE = "metrics.index_versions"
 
-# What of a chunk is embedded: its text; the index adds a share of what stands around a short one. Headings are for full-text search. On the
-# whole documentation of Python (174 questions) text alone gave an nDCG@10 of 0.713; headings and text together 0.648, the mean of both
-# vectors 0.692. Part of it is that each question's own heading is hidden.
-EMBEDDED = "text+surroundings"
+# What of a chunk is embedded: its text. The index adds a share of what stands around a short one, and takes one off what is near to much else.
+# Headings are for full-text search. On the whole documentation of Python (174 questions) text alone gave an nDCG@10 of 0.713; headings and
+# text together 0.648, the mean of both vectors 0.692. Part of it is that each question's own heading is hidden.
+EMBEDDED = "text+surroundings-crowding"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,12 @@ def publish_index(settings: Settings, case: UseCase, version: IndexVersion) -> N
             f"{chunk_table(case)} at version {version.gold_version} does not give the {version.chunk_count} chunks that index version "
             f"{version.name} was recorded with; see what changed in it (make tables), or build a version of today with make index"
         )
-    vector_index.publish(folder, mix_surroundings(rows), version=version.name)
+    vector_index.publish(folder, place_chunks(rows), version=version.name)
+
+
+def place_chunks(rows: pl.DataFrame) -> pl.DataFrame:
+    """The members of a version with the embeddings by which the index finds them: what stands around, and how crowded it is, counted in."""
+    return add_crowding(mix_surroundings(rows))
 
 
 def read_versions(settings: Settings, case: UseCase) -> list[IndexVersion]:

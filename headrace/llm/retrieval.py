@@ -28,7 +28,7 @@ class SearchableIndex(Protocol):
     """One version of an index of chunks."""
 
     def search_dense(self, vector: np.ndarray, k: int, where: str | None = None) -> pl.DataFrame:
-        """The `k` chunks nearest to a vector, best first: `chunk_id`, `section_id`, `row_id` and `score` (cosine)."""
+        """The `k` chunks nearest to a vector, best first: `chunk_id`, `section_id`, `row_id` and `score` (cosine less crowding)."""
         ...
 
     def search_text(self, query: str, k: int, where: str | None = None) -> pl.DataFrame:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_TABLE = "chunks"
+# Another name than before embeddings had one number more: a table cannot hold both.
+TABLE = "chunks_with_crowding"
 
 # Chunks with the same score are told apart by their id, and more are asked for than wanted, so that where they were cut does not
 # depend on the order in which they were written.
@@ -75,9 +76,10 @@ class VectorIndex:
             where: SQL condition on the columns of chunks; those that do not meet it are left out before the search.
 
         Returns:
-            Rows of `HIT_SCHEMA`, best first; `score` is the cosine, -1 to 1.
+            Rows of `HIT_SCHEMA`, best first; `score` is the cosine, -1 to 1, less what the chunk lacks for its crowding.
         """
-        query = self._table.search(vector.astype(np.float32), vector_column_name="embedding").distance_type("dot")  # ty: ignore[missing-attribute] - the builder for vectors
+        asked = np.append(vector, 1.0).astype(np.float32)
+        query = self._table.search(asked, vector_column_name="embedding").distance_type("dot")  # ty: ignore[missing-attribute] - the builder for vectors
         return _collect(query, k, where, distance="_distance", to_score=1.0 - pl.col("_distance"))
 
     def search_text(self, query: str, k: int, where: str | None = None) -> pl.DataFrame:
@@ -119,7 +121,7 @@ def publish(folder: Path, rows: pl.DataFrame, *, version: str) -> None:
 
     Args:
         folder: Of the index.
-        rows: Chunks: columns of the gold table.
+        rows: Chunks: columns of the gold table, each embedding with one number more at its end, which every score adds.
         version: Name of the version: letters, digits, `.`, `-` and `_`.
     """
     with hold(folder / ".lock"):
@@ -127,7 +129,7 @@ def publish(folder: Path, rows: pl.DataFrame, *, version: str) -> None:
         if version in table.tags.list():
             return
         held = _read(table, *_IDENTITY, "embedding")
-        # An embedding has a share of its neighbours', so that of a chunk that stays moves when the one beside it comes or goes.
+        # An embedding has a share of its neighbours', so that of a chunk that stays moves when the one beside it comes or goes, or one near it.
         same = rows.join(held, on=_IDENTITY, suffix="_held").filter(pl.col("embedding") == pl.col("embedding_held"))
         gone = held.join(same, on="chunk_id", how="anti")["chunk_id"].to_list()
         new = rows.join(same, on="chunk_id", how="anti").sort("chunk_id")
@@ -173,20 +175,20 @@ def build_digest(rows: pl.DataFrame) -> str:
 
 
 def _is_there(folder: Path) -> bool:
-    return any((folder / f"{_TABLE}.lance" / "_versions").glob("*.manifest"))
+    return any((folder / f"{TABLE}.lance" / "_versions").glob("*.manifest"))
 
 
 def _open(folder: Path) -> "lancedb.table.Table":
     import lancedb
 
-    return lancedb.connect(str(folder)).open_table(_TABLE)
+    return lancedb.connect(str(folder)).open_table(TABLE)
 
 
 def _open_or_create(folder: Path, dimension: int) -> "lancedb.table.Table":
     import lancedb
 
     schema = pa.schema([*_plain_fields(), pa.field("searched", pa.string()), pa.field("embedding", pa.list_(pa.float32(), dimension))])
-    return lancedb.connect(str(folder)).create_table(_TABLE, schema=schema, exist_ok=True)
+    return lancedb.connect(str(folder)).create_table(TABLE, schema=schema, exist_ok=True)
 
 
 def _plain_fields() -> list[pa.Field]:

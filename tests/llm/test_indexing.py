@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given
@@ -17,6 +18,7 @@ from polars.testing import assert_frame_equal
 from headrace.errors import ModelError
 from headrace.lake import tables
 from headrace.llm import index_versions, indexing, vector_index
+from headrace.llm.crowding import measure_crowding
 from headrace.llm.vector_index import build_condition
 from headrace.settings import ROOT, load_settings
 from tests.llm.small_documents import CASE, at, deliver, embed
@@ -197,13 +199,14 @@ def test_nothing_in_a_question_is_syntax(settings, question):
     assert rows.height == ("list" in question)
 
 
-def test_scores_are_cosines_and_the_best_comes_first(settings):
+def test_scores_are_cosines_less_a_quarter_of_the_crowding_and_the_best_comes_first(settings):
     deliver(settings, 1, {"a.md": "a list", "b.md": "what is a list", "c.md": "something else"})
     run_index(settings, 1)
     index = index_versions.open_index(settings, CASE)
     rows = read(index, index.search_dense(embed([QUESTION])[0], 3))
-    expected = embed([QUESTION]) @ embed(rows["text"].to_list()).T
-    assert rows["score"].to_list() == pytest.approx(expected[0].tolist(), abs=1e-5)
+    texts = embed(rows["text"].to_list())
+    expected = (embed([QUESTION]) @ texts.T)[0] - 0.25 * measure_crowding(texts)
+    assert rows["score"].to_list() == pytest.approx(expected.tolist(), abs=1e-4)
     assert rows["score"].is_sorted(descending=True)
     assert index.chunk_count == 3
 
@@ -316,7 +319,8 @@ def test_scores_are_to_the_bit_those_of_a_search_that_reads_all_texts_with_them(
     vector = embed([QUESTION])[0]
     # Every column of every chunk with the scores, as lancedb has it.
     shown = ["chunk_id", "section_id", "title", "heading_path", "text"]
-    dense = index._table.search(vector, vector_column_name="embedding").distance_type("dot").limit(99).select([*shown, "_distance"]).to_arrow()
+    asked = np.append(vector, np.float32(1))
+    dense = index._table.search(asked, vector_column_name="embedding").distance_type("dot").limit(99).select([*shown, "_distance"]).to_arrow()
     text = index._table.search(MatchQuery(QUESTION, "searched"), query_type="fts").limit(99).select([*shown, "_score"]).to_arrow()
     expected = [
         pl.DataFrame(dense.to_pydict()).with_columns((1.0 - pl.col("_distance").cast(pl.Float64)).alias("score")),
