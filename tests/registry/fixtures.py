@@ -1,6 +1,5 @@
 """A real registry on SQLite with versions that hold real files: what registry and gate tests stand on."""
 
-import functools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,16 +19,11 @@ SIGNATURE = ModelSignature(inputs=Schema([ColSpec("double", "hour")]), outputs=S
 
 @pytest.fixture(scope="session")
 def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with its schema."""
-    return make_registry(tmp_path_factory)
-
-
-# Creating one takes seconds, and every conftest that names the fixture has a session of its own of it.
-@functools.cache
-def make_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Create it, once in a process."""
-    path = tmp_path_factory.mktemp("registry") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}").search_registered_models()
+    """An MLflow database with its schema. It takes seconds to make, and each conftest that names this fixture has a session of its own of it."""
+    path = tmp_path_factory.getbasetemp() / "empty-registry" / "mlflow.db"
+    if not path.exists():
+        path.parent.mkdir()
+        MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}").search_registered_models()
     return path
 
 
