@@ -8,7 +8,6 @@ import argparse
 import importlib
 import logging
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -42,9 +41,6 @@ REVISED = ("featurize", "llm_index", "score")
 TIMELESS = ("verify_environment",)
 
 OF_ASSISTANTS = ("llm_index", "llm_evaluate")
-
-# Seconds of import each, needed once a tick runs; loading them while the Prefect server boots hides them.
-_HEAVY = ("mlflow", "lightgbm", "sklearn.linear_model", "great_expectations", "evidently", "optuna")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -137,8 +133,6 @@ def _run_flow(settings: Settings, options: argparse.Namespace) -> int:
         parameters["revision"] = options.revision
     if options.verb == "rollback":
         parameters |= {"by": options.by, "reason": options.reason}
-    if options.verb in TIMELESS or (options.verb == "lifecycle" and _has_work(settings, options)):
-        threading.Thread(target=_import_heavy, daemon=True).start()
     _say(f"headrace {options.verb} of {options.use_case} in {settings.environment}; starting Prefect (about 10 s)")
     flow = getattr(importlib.import_module(f"flows.{options.verb}"), options.verb)
     state = flow(**parameters, return_state=True)
@@ -156,18 +150,6 @@ def _run_flow(settings: Settings, options: argparse.Namespace) -> int:
         raise failure
     _say(f"{state.name}: {state.message}")
     return 1
-
-
-def _has_work(settings: Settings, options: argparse.Namespace) -> bool:
-    from headrace.lake import runs
-
-    case = use_cases.load_in(settings, options.use_case)
-    return not use_cases.is_replayed(settings, case) or len(runs.read_ticks(settings, case.name)) < len(case.replay.ticks)
-
-
-def _import_heavy() -> None:
-    for module in _HEAVY:
-        importlib.import_module(module)
 
 
 def _answer(settings: Settings, options: argparse.Namespace) -> int:
