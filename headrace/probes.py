@@ -9,7 +9,7 @@ from headrace import servers
 from headrace.decisions import Decision, blocked, passed
 from headrace.errors import HeadraceError, SourceError
 from headrace.lake import tables
-from headrace.lake.upstream import has_ingested
+from headrace.lake.upstream import has_never_come
 from headrace.registry import versions
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -98,8 +98,9 @@ def _ask_upstream(settings: Settings, case: UseCase, *, upstream: str) -> Decisi
     if len(missing) == len(found):
         return passed("upstream", f"{upstream} has ingested nothing yet")
     # A feed of which nothing ever came has no table: nobody has said a word about an answer, for example.
-    if missing and not has_ingested(settings, upstream, case.name):
-        raise SourceError(f"{upstream} has no {', '.join(missing)}; run make ingest ENV={upstream} USE_CASE={case.name}")
+    lost = [feed for feed in missing if not has_never_come(settings, upstream, case.name, feed)]
+    if lost:
+        raise SourceError(f"{upstream} has no {', '.join(lost)}; run make ingest ENV={upstream} USE_CASE={case.name}")
     there = [feed for feed in case.feeds if feed not in missing]
     count = sum(tables.read(settings, f"{upstream}.{case.table('bronze', feed)}").head(1).collect().height for feed in there)
     return passed("upstream", f"{count} of {len(found)} feeds of {upstream} have rows")

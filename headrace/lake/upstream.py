@@ -47,8 +47,7 @@ class UpstreamBronze:
         table = f"{self.environment}.bronze.{self.use_case}_{feed}"
         try:
             version = tables.read_version(self.settings, table)
-            if version is None and has_ingested(self.settings, self.environment, self.use_case):
-                # Nothing of this feed ever came there.
+            if version is None and has_never_come(self.settings, self.environment, self.use_case, feed):
                 return []
             if version is None:
                 raise SourceError(
@@ -84,10 +83,15 @@ class UpstreamBronze:
         return f"{self.environment}:{slice_name}:{batch.revision}"
 
 
-def has_ingested(settings: Settings, environment: str, use_case: str) -> bool:
-    """Whether another environment's `ingest` has passed once: a feed without a table is one of which nothing came there, then."""
-    is_passed = (pl.col("use_case") == use_case) & (pl.col("flow") == "ingest") & (pl.col("status") == "passed")
-    return not tables.read(settings, f"{environment}.metrics.pipeline_runs").filter(is_passed).head(1).collect().is_empty()
+def has_never_come(settings: Settings, environment: str, use_case: str, feed: str) -> bool:
+    """Whether nothing of a feed ever came to another environment: its `ingest` has passed, and no row of the feed was ever judged there.
+
+    Then the feed has no table because it is empty; otherwise because `ingest` has not run yet, or because the table was lost.
+    """
+    ended, judged = (tables.read(settings, f"{environment}.metrics.{name}") for name in ("pipeline_runs", "data_quality"))
+    is_ingested = (pl.col("use_case") == use_case) & (pl.col("flow") == "ingest") & (pl.col("status") == "passed")
+    is_its = pl.col("batch_id").str.starts_with(f"refine/{use_case}/{feed}-") & (pl.col("rows_read") > 0)
+    return not ended.filter(is_ingested).head(1).collect().is_empty() and judged.filter(is_its).head(1).collect().is_empty()
 
 
 def _read_batch(bronze: pl.LazyFrame, batch_id: str) -> pl.DataFrame:

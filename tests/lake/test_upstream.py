@@ -1,5 +1,6 @@
 """Another environment's bronze as a source: taken once, filtered, read-only."""
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,7 +10,7 @@ import pytest
 from headrace import use_case as use_cases
 from headrace.decisions import blocked, passed
 from headrace.errors import AccessError, SourceError
-from headrace.lake import ingestion, runs, tables
+from headrace.lake import ingestion, refinement, runs, tables
 from headrace.lake.contracts import SYSTEM_COLUMNS, load_contract
 from headrace.lake.upstream import UpstreamBronze
 from headrace.settings import load_settings
@@ -115,6 +116,15 @@ def test_a_feed_of_which_nothing_ever_came_upstream_brings_nothing(prod, staging
     assert ingest(staging, TUESDAY).rows_written == 0
     ingest_upstream(prod, TUESDAY, tuesday=weather("LGA"))
     assert ingest(staging, WEDNESDAY).rows_written == 1
+
+
+def test_a_feed_that_came_upstream_and_whose_table_is_gone_is_no_empty_one(prod, staging):
+    ingest_upstream(prod, MONDAY, monday=weather("LGA"))
+    refinement.refine_feed(prod, use_cases.load("flight_delay"), "weather", as_of=MONDAY)
+    runs.finish(prod, runs.begin(prod, "flight_delay", "ingest", as_of=MONDAY), passed("ingest", "all came"), counts={}, prefect_run_id="")
+    shutil.rmtree(prod.lake_root / "bronze" / "flight_delay_weather")
+    with pytest.raises(SourceError, match="does not exist yet"):
+        ingest(staging, TUESDAY)
 
 
 def test_an_environment_that_may_not_be_read_is_refused(tmp_path):
