@@ -17,7 +17,6 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from headrace import process
 from headrace.errors import HeadraceError, ServerError
@@ -26,6 +25,7 @@ from operations.held_slots import free_held_slots
 from operations.late_runs import skip_late_runs
 from operations.lost_runs import Sight, resume_lost_runs
 from operations.orchestrator import Orchestrator
+from operations.services import read_release
 
 logger = logging.getLogger("headrace.operations.watch")
 
@@ -136,10 +136,10 @@ def tell_landed(orchestrator: Orchestrator, settings: Settings, memory: Memory) 
     release = read_release(settings)
     if release is None:
         return
-    python, folder, use_cases, landing = release
-    command = [python, "-m", "operations.landed", *(part for name in use_cases for part in ("--use-case", name))]
+    python, folder = release.get("python") or sys.executable, release.get("folder") or ROOT
+    command = [python, "-m", "operations.landed", *(part for name in release.get("use_cases") or [] for part in ("--use-case", name))]
     # A release has no landing folder: its runs look into that of the clone in which it was deployed, and so does this.
-    variables = os.environ | ({"HEADRACE_LANDING_ROOT": landing} if landing else {})
+    variables = os.environ | ({"HEADRACE_LANDING_ROOT": release["landing"]} if release.get("landing") else {})
     try:
         # Its working folder comes first among its imports.
         answer = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=LANDED_TIMEOUT_SECONDS, check=False)
@@ -155,16 +155,6 @@ def tell_landed(orchestrator: Orchestrator, settings: Settings, memory: Memory) 
         orchestrator.emit(new)
         memory.told |= {event["id"] for event in new}
         logger.info("landed: %s", ", ".join(event["payload"]["subject"] for event in new))
-
-
-def read_release(settings: Settings) -> tuple[str, Path, list[str], str | None] | None:
-    """Python, folder and use cases of the deployed release (none named: all of its own), and where its data land; None before the first deploy."""
-    path = settings.environment_home / "run" / "release.json"
-    if not path.is_file():
-        return None
-    release = json.loads(path.read_text(encoding="utf-8"))
-    python, folder = release.get("python") or sys.executable, Path(release.get("folder") or ROOT)
-    return python, folder, list(release.get("use_cases") or []), release.get("landing")
 
 
 if __name__ == "__main__":
