@@ -79,6 +79,8 @@ def _ask_worker(settings: Settings) -> Decision:
 def _ask_model_server(settings: Settings, case: UseCase) -> Decision:
     """A server without a champion to serve is well, and so is one that serves another use case; one that cannot serve its champion is not."""
     answer = httpx.get(f"http://{settings.serving_host}:{settings.serving_port}/health", timeout=_SECONDS).json()
+    if answer["use_case"] != case.name and settings.served_use_case == case.name:
+        return blocked("model_server", f"answers for {answer['use_case']}, and served_use_case is {case.name}; run make deploy to restart it")
     if answer["use_case"] != case.name:
         return passed("model_server", f"answers for {answer['use_case']}, so nothing of {case.name} is served here")
     champion = versions.read_alias(settings, case, alias=versions.CHAMPION)

@@ -136,6 +136,8 @@ def test_a_model_server_of_another_use_case_is_not_held_against_the_champion_of_
         decision = ask(up, serving_port=port)["model_server"]
     assert decision.passed
     assert decision.reason == "answers for docs_assistant, so nothing of flight_delay is served here"
+    with serve({"/health": other}, login=None) as port:
+        assert not ask(up, serving_port=port, served_use_case=CASE.name)["model_server"].passed, "this one was chosen, and another answers"
 
 
 def test_an_upstream_is_read_feed_by_feed(tmp_path):
