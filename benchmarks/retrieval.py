@@ -3,7 +3,9 @@
 Among 1,907 sections of Python's documentation all-MiniLM-L6-v2 was reported with an nDCG@10 of 0.756, fusion by ranks with 0.619 and
 fusion by weighted scores with 0.776 (weight and figure from the same questions). Which sections these were is not known, so some are
 drawn here: all that answer a question, the others by chance, several times. The peer embeds the same texts by the same model, and
-searches by LanceDB's full text index as it comes. Both are tuned on one half of the questions and judged on the other.
+searches by LanceDB's full text index as it comes. Both are tuned on one half of the questions and judged on the other; then the halves
+change places, so that every question is judged once by weights that were found without it. (What an index does to its vectors was chosen
+by figures of the tuning half, so there only the half called holdout is new to it.)
 """
 
 import argparse
@@ -24,8 +26,11 @@ from headrace.llm.embedding import Embedder, load_embedder
 from headrace.llm.evaluation import evaluate_retrieval
 from headrace.llm.evaluation_sets import EvaluationSet, read_evaluation_set
 from headrace.llm.index_versions import find_version, place_chunks, read_members
+from headrace.llm.intervals import estimate_mean
+from headrace.llm.ranking_metrics import measure_rankings
+from headrace.llm.retrieval import rank_candidates
 from headrace.llm.retrieval_config import DEPTH
-from headrace.llm.retrieval_tuning import collect_candidates
+from headrace.llm.retrieval_tuning import Half, collect_candidates, select_half, tune_fusion
 from headrace.llm.vector_index import VectorIndex
 from headrace.settings import Settings
 from headrace.use_case import UseCase
@@ -33,6 +38,10 @@ from headrace.use_case import UseCase
 SECTIONS = 1_907
 DRAWS = 3
 FIGURES = ("recall_at_50_fraction", "ndcg_at_10")
+FIGURE_COLUMNS = {"leg": pl.String, "split": pl.String, "metric": pl.String, "value": pl.Float64, "lower": pl.Float64, "upper": pl.Float64}
+
+# Half that is judged, and the half whose questions found the weights.
+CROSSED: tuple[tuple[Half, Half], ...] = (("holdout", "tune"), ("tune", "holdout"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,16 +111,30 @@ def build_plain(folder: Path, rows: pl.DataFrame) -> VectorIndex:
 
 
 def evaluate(settings: Settings, case: UseCase, index: VectorIndex, embedder: Remembering, questions: EvaluationSet) -> pl.DataFrame:
-    """The figures of every leg."""
+    """The figures of every leg, and of what tuning chose (`leg` is `tuned`) on all questions."""
     candidates = collect_candidates(index, embedder, questions.rows, depth=DEPTH)
     share = case.chain_spec.min_answered_fraction
     found = evaluate_retrieval(candidates.rows, questions.truth, unanswerable=[], depth=DEPTH, min_answered_fraction=share, seed=settings.seed)
-    return found.summary.select("leg", "split", "metric", "value", "lower", "upper")
+    return pl.concat([found.summary.select(list(FIGURE_COLUMNS)), measure_crossed(candidates.rows, questions.truth, seed=settings.seed)])
+
+
+def measure_crossed(candidates: pl.DataFrame, truth: pl.DataFrame, *, seed: int) -> pl.DataFrame:
+    """Every question ranked by what tuning chose on the half that it is not in: `leg`, `split`, `metric`, `value`, `lower`, `upper`."""
+    parts = []
+    for judged, tuned_on in CROSSED:
+        config = tune_fusion(select_half(candidates, tuned_on), select_half(truth, tuned_on), depth=DEPTH)
+        parts.append(measure_rankings(rank_candidates(select_half(candidates, judged), config), select_half(truth, judged)))
+    figures, rows = pl.concat(parts), []
+    for split, questions in (("holdout", parts[0]), ("crossed", figures)):
+        for metric in FIGURES:
+            interval = estimate_mean(questions.filter(pl.col("metric") == metric)["value"].to_numpy(), seed=seed)
+            rows.append(("tuned", split, f"{split}/{metric}", interval.value, interval.lower, interval.upper))
+    return pl.DataFrame(rows, schema=FIGURE_COLUMNS, orient="row")
 
 
 def print_table(figures: pl.DataFrame) -> None:
-    """Means over the draws, of both halves; in parentheses the mean ends of the 95 % intervals over questions."""
-    names = [f"{split}/{metric}" for split in ("holdout", "tune") for metric in FIGURES]
+    """Means over the draws, of both halves and all questions; in parentheses the mean ends of the 95 % intervals over questions."""
+    names = [f"{split}/{metric}" for split in ("holdout", "tune", "crossed") for metric in FIGURES]
     gains = [f"holdout/ndcg_at_10_gain_over_{leg}" for leg in ("dense", "bm25")]
     means = figures.group_by("subject", "leg", "metric").agg(pl.col("value", "lower", "upper").mean(), pl.len().alias("draws"))
     print(f"{SECTIONS} sections, {DRAWS} draws; means over draws and mean 95 % intervals over questions")

@@ -89,7 +89,11 @@ def _deliver_segments(settings: Settings, use_case: str, *, until: datetime) -> 
 
 
 def _deliver_reviewed(settings: Settings, use_case: str, *, until: datetime) -> list[Delivery]:
-    """Accepted feedback that is no question yet, oldest first. It is asked when it is accepted: what is not known cannot be judged by."""
+    """Accepted feedback that is no question yet, oldest first.
+
+    It is asked at the instant of the run that takes it. When it was accepted, the instant of another run may be over already, whose
+    features are made: a question that is asked before them would get none, and is not known before it was accepted.
+    """
     is_due = (pl.col("use_case") == use_case) & (pl.col("decision") == ACCEPT) & (pl.col("reviewed_at") <= until)
     accepted = tables.read(settings, REVIEWS).filter(is_due).sort("reviewed_at", "feedback_id").collect()
     table = f"bronze.{use_case}_{QUESTIONS}"
@@ -103,12 +107,12 @@ def _deliver_reviewed(settings: Settings, use_case: str, *, until: datetime) -> 
         row = {
             "question_id": question_id,
             "question": review["question"],
-            "asked_at": review["reviewed_at"],
+            "asked_at": until,
             "answer_section_id": review["section_id"],
             "answer": review["answer"] if review["section_id"] is not None else None,
             "origin": ORIGIN,
             "is_answerable": review["section_id"] is not None,
-            "known_at": review["reviewed_at"],
+            "known_at": until,
         }
         rows = pl.DataFrame([row], schema=schema)
         delivery = Delivery(feed=QUESTIONS, slice_name=question_id, arrived_at=review["reviewed_at"], origin=REVIEWS, read=lambda rows=rows: rows)
