@@ -168,13 +168,13 @@ class Chain:
         quotations = self.quote(question, found.usable)
         if not quotations:
             return nothing
-        checked = self.guardrails.decide_answer(
-            "\n".join(quotation.text for quotation in quotations), passages=[quotation.section.text for quotation in quotations], system_prompt=""
-        )
+        # An empty line between them: code ends without a stop, and two quotations that run together stand in no section.
+        said, passages = "\n\n".join(quotation.text for quotation in quotations), [quotation.section.text for quotation in quotations]
+        checked = self.guardrails.decide_answer(said, passages=passages, system_prompt="")
         if not checked.decision.passed:
             return replace(nothing, answer=checked.sentence, hits=(*found.hits, *_name_hits(ANSWER, checked)))
         cited = tuple(quotation.section.section_id for quotation in quotations)
-        kept = tuple(Quoted(section_id=said.section.section_id, heading_path=said.section.heading_path, text=said.text) for said in quotations)
+        kept = tuple(Quoted(section_id=part.section.section_id, heading_path=part.section.heading_path, text=part.text) for part in quotations)
         return replace(nothing, answer=format_quotations(quotations), cited=cited, quotations=kept)
 
     def find(self, question: str) -> Found:

@@ -7,8 +7,6 @@ from secrets import token_hex
 from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect
 
-from headrace.serving.request_model import MAX_ROWS
-
 # 1,000 rows of a flight are about 200 KB.
 MAX_BODY_BYTES = 2**20
 
@@ -38,7 +36,7 @@ async def read_body(request: Request) -> bytes:
     Raises:
         HTTPException: 413, where it is too large; 400, where it ends too early.
     """
-    too_large = HTTPException(413, f"the body is larger than {MAX_BODY_BYTES} bytes; send at most {MAX_ROWS} rows at a time")
+    too_large = HTTPException(413, f"the body is larger than {MAX_BODY_BYTES} bytes; send less at a time")
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
         raise too_large

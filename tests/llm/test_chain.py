@@ -48,6 +48,15 @@ def test_a_section_of_which_nothing_can_be_quoted_is_not_cited():
     assert replace(CHAIN, retriever=Blank()).reply("sort list").answer == DOES_NOT_KNOW
 
 
+def test_quotations_of_code_which_ends_without_a_stop_are_held_by_their_sections():
+    class Code(TinyRetriever):
+        def rank(self, question, *, k, embedding=None):
+            return [replace(section, text=f"list_{place} = sort(names_{place})") for place, section in enumerate(super().rank(question, k=k))]
+
+    reply = replace(CHAIN, retriever=Code()).reply("the list of a file object key")
+    assert (reply.hits, [quoted.text for quoted in reply.quotations]) == ((), ["list_0 = sort(names_0)", "list_1 = sort(names_1)"])
+
+
 def test_rows_are_answered_in_their_order():
     asked = ["sort list", "zebras", "every key of a dict"]
     replies = [parse_reply(text) for text in CHAIN.predict(pl.DataFrame({"question": asked, "form": ["other"] * 3}))]

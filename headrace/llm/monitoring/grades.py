@@ -43,5 +43,5 @@ def _measure_grounded(answered: Answered, sections: Mapping[str, str]) -> float 
     """Share of the sentences that the cited sections hold; None where nothing in the answer can be judged. Headings of quotations say nothing."""
     reply = answered.reply
     is_worded = reply.worded is not None and reply.worded.is_shown
-    words = remove_citations(reply.answer) if is_worded else "\n".join(said.text for said in reply.quotations)
+    words = remove_citations(reply.answer) if is_worded else "\n\n".join(said.text for said in reply.quotations)
     return measure_groundedness(words, [sections.get(section, "") for section in reply.cited]).supported_fraction

@@ -11,7 +11,7 @@ from headrace.llm.monitoring.answered import Answered
 from headrace.llm.monitoring.grades import draw_sample, grade_sample
 from headrace.llm.monitoring.outcomes import measure_feedback, measure_outcomes
 from headrace.llm.monitoring.retrieval_health import find_changed, measure_canaries, measure_index_age, measure_scores, measure_stale
-from headrace.models.kinds.assistant import DOES_NOT_KNOW, Reply, Worded
+from headrace.models.kinds.assistant import DOES_NOT_KNOW, Quoted, Reply, Worded
 from headrace.monitoring.figures import Figure
 from tests.llm.tiny_chain import CHAIN, SECTIONS, TinyRetriever
 
@@ -104,6 +104,12 @@ def test_grades_tell_a_made_up_section_a_changed_quote_and_words_that_no_section
     assert (exist, verbatim) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
     assert grounded is not None
     assert grounded < 0.5
+
+
+def test_quotations_of_code_which_ends_without_a_stop_are_held_by_their_sections():
+    texts = {section: f"{section[:4]}_1 = sort(names_{section[:4]})" for section in ("lists#sort", "dicts#keys")}
+    quotations = tuple(Quoted(section_id=section, heading_path="", text=text) for section, text in texts.items())
+    assert grade_sample(given(replace(REPLY, cited=tuple(texts), quotations=quotations)), {"one": texts})[2].value == 1.0
 
 
 def test_words_of_a_model_are_graded_without_their_marks_and_quotes_among_them_excuse_nothing():
