@@ -45,7 +45,6 @@ def measure(settings: Settings) -> None:
         show(f"{size} questions, nothing moved", deal(questions, known, size, None, 0.0))
         for part in PARTS:
             show(f"{size} questions, {part:.0%} of them headings of the C API", deal(questions, known, size, other, part))
-        # There are 26.
         show(f"{size} questions, 25% of them without an answer", deal(questions, known, size, unanswered, 0.25))
     as_it_comes, named = call_by_evidently(known, 20)
     print(f"Evidently's MMD, 20 questions, nothing moved: {as_it_comes:.1%} called as it comes, {named:.1%} with quantile_probability=0.95")

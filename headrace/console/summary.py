@@ -66,8 +66,9 @@ def _describe_figures(settings: Settings, case: UseCase, facts: Facts) -> dict[s
 
 
 def _compare(champion: float | None, rule: float | None) -> str:
-    own, other = ("not computable" if value is None else format_figure(value) for value in (champion, rule))
-    return f"{own}, the business rule {other}"
+    """The champion's figure, and that of the business rule where it is one of columns: nobody asks a plain search in between."""
+    own = "not computable" if champion is None else format_figure(champion)
+    return own if rule is None else f"{own}, the business rule {format_figure(rule)}"
 
 
 def _describe_trainings(facts: Facts) -> str:

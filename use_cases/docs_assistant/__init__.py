@@ -16,7 +16,7 @@ from use_cases.docs_assistant.policy import POLICY
 from use_cases.docs_assistant.source import DocumentsAndQuestions
 from use_cases.docs_assistant.subset import SUBSET
 
-# The first 172 hours bring the questions that tune and judge the first chain; the rest of them are answered by it, a day at a time.
+# The first 226 hours bring the questions that tune and judge the first chain; the rest of them are answered by it, a day at a time.
 REPLAY = Replay(ticks=(datetime(2023, 3, 8, 4, tzinfo=UTC), datetime(2023, 3, 9, 8, tzinfo=UTC)))
 
 USE_CASE = UseCase(

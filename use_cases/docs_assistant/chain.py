@@ -21,7 +21,7 @@ GUARDRAILS = {
 }
 
 CHAIN = ChainSpec(
-    # Of 172 reference questions at the first tick 86 judge, and as many are tuned on.
+    # Of 227 questions at the first tick 114 judge, and as many are tuned on.
     holdout_fraction=0.5,
     validation_fraction=0.25,
     chunks="chunks",
