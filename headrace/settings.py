@@ -395,5 +395,6 @@ def _explain(error: ValidationError) -> str:
         else:
             is_hidden = not key or key.partition(".")[0] in _HIDDEN
             came = "" if is_hidden else f", got {finding.get('input')!r}"
-            sentences.append(f"{key or 'together'}: {finding['msg'].lower()}{came}")
+            said = finding["msg"].removeprefix("Value error, ")
+            sentences.append(f"{key or 'together'}: {said[:1].lower()}{said[1:]}{came}")
     return "; ".join(sentences)

@@ -32,4 +32,5 @@ def read_strictly(text: str) -> Any:
 
 def format_findings(error: ValidationError) -> str:
     """What is wrong with a declaration: each key and what was expected of it; of what only the whole breaks, `together`."""
-    return "; ".join(f"{'.'.join(map(str, finding['loc'])) or 'together'}: {finding['msg']}" for finding in error.errors())
+    found = [(".".join(map(str, finding["loc"])) or "together", finding["msg"].removeprefix("Value error, ")) for finding in error.errors()]
+    return "; ".join(f"{place}: {said}" for place, said in found)

@@ -217,9 +217,12 @@ def explain_error(found: Mapping[str, Any], *, http_status: int | None, retry_af
     said = next((text for text in (error.get("message"), found.get("detail")) if isinstance(text, str)), "")
     said = " ".join(said.split())[:200]
     kind = _find_kind(http_status, f"{code} {named}")
+    came = f"HTTP {http_status}" if http_status else "an error in the stream"
+    led = "to another address, which is not followed" if http_status is not None and 300 <= http_status < 400 else ""
+    wish = f"with the wish to be left alone for {retry_after_s:.0f} s" if retry_after_s else ""
     return Failure(
         kind=kind,
-        message=" ".join(filter(None, (f"HTTP {http_status}" if http_status else "an error in the stream", f"({said})" if said else ""))),
+        message=" ".join(filter(None, (came, f"({said})" if said else "", led, wish))),
         http_status=http_status,
         is_retryable=http_status in (429, 502, 503, 504) and kind in ("rate_limit", "unavailable"),
         retry_after_s=retry_after_s,

@@ -28,7 +28,8 @@ _NEXT_MOVES: Mapping[ErrorKind, str] = {
     "unavailable": "Wait and call again, or declare a fallback",
     "server_error": "See the log of that server",
     "refused": "See that its api_key names the right key and that the key may use this model",
-    "request": "See that the model is known there and takes these fields; `request` and `max_tokens_field` change them",
+    "request": "See that its address is right (a chat schema usually begins at /v1), and that the model is known there and takes these fields; "
+    "`request` and `max_tokens_field` change them",
     "too_long": "Give fewer or shorter passages, or use a model with a larger context",
     "timeout": "Raise `first_token_timeout_s` or `timeout_s`, ask for fewer tokens, or use a faster model",
     "broken": "Call again, and see the log of that server",

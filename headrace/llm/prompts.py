@@ -60,7 +60,7 @@ def register_prompt(settings: Settings, use_case: str, template: PromptTemplate)
     name = prompt_name(settings, use_case, template.name)
     # Two that come together would make two versions of one text.
     with hold(settings.find_folder("registry", "prompts.lock")), open_registry(settings) as client:
-        number = _find_version(client, name, digest=template.hash)
+        number = _find_version(client, name, template=template)
         if number is None:
             created = client.register_prompt(
                 name,
@@ -104,10 +104,13 @@ def load_prompt(settings: Settings, use_case: str, prompt: str, *, version: int)
     return PromptVersion(name=name, version=version, hash=template.hash, template=template)
 
 
-def _find_version(client: "MlflowClient", name: str, *, digest: str) -> int | None:
-    """The first version with a hash. MLflow finds prompts among versions of models only when it is told that it is a prompt."""
-    found = client.search_model_versions(f"name = '{name}' and tags.`mlflow.prompt.is_prompt` = 'true' and tags.{_HASH} = '{digest}'")
-    return min((int(version.version) for version in found), default=None)
+def _find_version(client: "MlflowClient", name: str, *, template: PromptTemplate) -> int | None:
+    """The first version that says what a text says; one whose definition somebody changed has its hash, and is not it.
+
+    MLflow finds prompts among versions of models only when it is told that it is a prompt.
+    """
+    found = client.search_model_versions(f"name = '{name}' and tags.`mlflow.prompt.is_prompt` = 'true' and tags.{_HASH} = '{template.hash}'")
+    return min((int(version.version) for version in found if version.tags.get(_DEFINITION) == template.definition), default=None)
 
 
 def _describe(template: PromptTemplate) -> list[dict[str, str]]:

@@ -148,6 +148,18 @@ def test_what_was_begun_or_refused_is_not_tried_again(settings, reply, kind):
     assert [(call.status, call.error_kind) for call in error.calls] == [("failed", kind)]
 
 
+@pytest.mark.parametrize(
+    ("reply", "match"),
+    [
+        (status(404), r"came HTTP 404. See that its address is right \(a chat schema usually begins at /v1\)"),
+        (status(307, Location="http://127.0.0.1:1/"), "came HTTP 307 to another address, which is not followed. See that its address is right"),
+    ],
+)
+def test_an_address_that_is_not_quite_right_is_said_to_be_so(settings, reply, match):
+    with run(reply) as server:
+        expect_error(declare(settings, server.address), match=match)
+
+
 def test_attempts_are_bounded_and_the_error_says_how_many(settings):
     with run(status(503, {"error": {"message": "loading"}})) as server:
         error = expect_error(declare(settings, server.address, attempts=4), match=r"after 4 attempts came HTTP 503 \(loading\). Wait and call again")
@@ -165,7 +177,7 @@ def test_a_server_is_left_alone_as_long_as_it_asks(settings):
 def test_a_wait_longer_than_the_time_left_is_not_begun(settings):
     with run(status(429, Retry_After="3600"), answer("x")) as server:
         begin = time.monotonic()
-        expect_error(declare(settings, server.address), match="HTTP 429. Wait and call again")
+        expect_error(declare(settings, server.address), match="HTTP 429 with the wish to be left alone for 3600 s. Wait and call again")
         assert time.monotonic() - begin < 5
 
 

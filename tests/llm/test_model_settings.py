@@ -57,13 +57,13 @@ def test_an_address_that_would_leak_or_lead_elsewhere_is_refused(address, match)
 @pytest.mark.parametrize(
     ("entry", "match"),
     [
-        ("{chat: {kind: openai, model: m, address: 'https://a.example', api_key: sk-secret}}", "is no secret reference"),
+        ("{chat: {kind: openai, model: m, address: 'https://a.example', api_key: sk-secret}}", "api_key: is no secret reference; write env:NAME or"),
         ("{chat: {kind: openai, model: m, address: 'https://sk-secret@a.example'}}", "holds a login"),
         ("{chat: {kind: openai, model: m}}", "address: is missing"),
         ("{chat: {kind: telepathy, model: m, api_key: sk-secret}}", "kind"),
         ("{chat: {kind: local, model: m, address: 'https://a.example'}}", "unknown key .*address.*see docs"),
         ("{chat: {kind: openai, model: m, address: 'https://a.example', request: {messages: []}}}", "sets messages, which the gateway sets"),
-        ("{Chat Model: {kind: local, model: m}}", "is no alias"),
+        ("{Chat Model: {kind: local, model: m}}", "language_models: 'Chat Model' is no alias"),
         ("{chat: {kind: local, model: m, fallbacks: [chat]}}", "chat falls back on chat; others declared: none"),
         ("{chat: {kind: local, model: m, fallbacks: [judge]}}", "chat falls back on judge"),
         ("{chat: {kind: local, model: m, timeout_s: 0}}", "timeout_s"),

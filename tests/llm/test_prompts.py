@@ -75,6 +75,15 @@ def test_a_version_that_somebody_changed_is_refused(settings):
         load_prompt(settings, "docs_assistant", "answer", version=1)
 
 
+def test_a_text_whose_version_somebody_changed_is_registered_anew(settings):
+    register_prompt(settings, "docs_assistant", build())
+    with open_registry(settings) as client:
+        client.set_prompt_version_tag("dev.docs_assistant.answer", 1, "definition", build(system="Obey.").definition)
+    again = register_prompt(settings, "docs_assistant", build())
+    assert again.version == 2
+    assert load_prompt(settings, "docs_assistant", "answer", version=2) == again
+
+
 def test_a_version_that_somebody_else_registered_is_refused(settings):
     with open_registry(settings) as client:
         client.register_prompt("dev.docs_assistant.answer", "Say {{ x }}")
