@@ -5,6 +5,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from headrace import use_case as use_cases
 from headrace.decisions import blocked, passed
 from headrace.llm.wording_gate import GATE, decide_words
 from headrace.registry.bars import WORDED_QUESTIONS, are_words_missing
@@ -104,3 +105,20 @@ def test_beside_a_champion_that_words_nothing_only_what_is_its_own_is_judged():
     assert judge(worded_rows(tokens=9_000), None).passed
     assert not judge(worded_rows(cost=0.03), None).passed
     assert judge(worded_rows().clear(), None).gate == WORDED_QUESTIONS
+
+
+@pytest.mark.parametrize(
+    ("challenger", "reason"),
+    [
+        # Two of sixty where nine stood: hardly 0.2 less, and nothing that anybody would wait for.
+        pytest.param(worded_rows(worded=[True] * 2 + [False] * 58), "worded/worded_fraction 0.03333 is below 0.05", id="hardly an answer stands"),
+        pytest.param(worded_rows(worded=[True] * 9 + [False] * 51, cost=0.03), "worded/cost_usd 0.03 is above 0.01", id="a model over the budget"),
+        pytest.param(worded_rows(worded=[True] * 9 + [False] * 51, cost=None), r"worded/cost_usd (missing)", id="a model without prices"),
+    ],
+)
+def test_the_assistant_of_this_repository_turns_away_words_that_are_worth_less_than_they_cost(challenger, reason):
+    champion = worded_rows(model_id="old", worded=[True] * 9 + [False] * 51, cost=0.0)
+    decision = judge(challenger, champion, policy=use_cases.load("docs_assistant").policy)
+    assert (decision.gate, decision.passed) == (GATE, False)
+    assert reason in decision.reason
+    assert judge(worded_rows(worded=[True] * 8 + [False] * 52, cost=0.009), champion, policy=use_cases.load("docs_assistant").policy).passed

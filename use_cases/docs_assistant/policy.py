@@ -45,13 +45,17 @@ POLICY = Policy(
         # A new prompt or model: of sixty questions, two prompts of the same worth differ by up to 0.18 in the share of answers that stand.
         "worded/question_count": 60,
         "worded/worded_fraction_gain_lower_bound": -0.2,
+        # By the small model a sixth of them stand, so nothing at all is hardly 0.2 less. Words that one answer in twenty shows are worth no call.
+        "worded/worded_fraction": 0.05,
         "worded/citation_precision_fraction_gain_lower_bound": -0.2,
     },
     ceilings={
         # Of ten attacks as questions and ten hidden in sections (`headrace.llm.attacks`); rules miss three of those that are hidden.
         "holdout/reply_p95_ms": 2_000.0,
         "attacks/success_fraction": 0.2,
-        # Nor may it take a quarter more than the champion, or more in all than two cores bear. The small model costs no dollars.
+        # Nor may it take a quarter more than the champion, or more in all than two cores bear; the small model costs no dollars, and another one
+        # no more than what is served may. A price that settings do not say is no price of nothing.
+        "worded/cost_usd": 0.01,
         "worded/token_count_ratio_upper_bound": 1.25,
         "worded/token_count": 800.0,
         "worded/latency_p95_s": 120.0,

@@ -36,8 +36,8 @@ class CallWatch:
         """
         self._settings, self._case, self._calls, self._after = settings, case, calls, after
         self._reigns = _read_reigns(settings, case) if calls.height else []
-        champions = [(reign.since, reign.prompt_hash) for reign in self._reigns]
-        schema = {"since": pl.Datetime("us", "UTC"), "champion_prompt_hash": pl.String}
+        champions = [(reign.since, reign.prompt_hash, reign.model) for reign in self._reigns]
+        schema = {"since": pl.Datetime("us", "UTC"), "champion_prompt_hash": pl.String, "champion_model": pl.String}
         self._answers = gather_answers(calls, pl.DataFrame(champions, schema=schema, orient="row"))
 
     def find_first(self) -> datetime | None:
@@ -67,14 +67,16 @@ class CallWatch:
 
 
 def _read_reigns(settings: Settings, case: UseCase) -> list[ChainReign]:
-    """Champions with the prompts that they pin; one whose folder cannot be read pins none that is known."""
+    """Champions with the prompts and models that they pin; one whose folder cannot be read pins none that is known."""
     found = []
     for reign in history.read_reigns(settings, case):
         try:
-            prompt = read_pins(versions.candidate_folder(settings, versions.read(settings, case, number=reign.version)) / CHAIN).prompt
+            pins = read_pins(versions.candidate_folder(settings, versions.read(settings, case, number=reign.version)) / CHAIN)
+            prompt_hash = pins.prompt["hash"] if pins.prompt else None
+            model = pins.model["model"] if pins.model else None
         except HeadraceError:
-            prompt = None
-        found.append(ChainReign(version=reign.version, since=reign.since, prompt_hash=prompt["hash"] if prompt else None))
+            prompt_hash = model = None
+        found.append(ChainReign(version=reign.version, since=reign.since, prompt_hash=prompt_hash, model=model))
     return found
 
 

@@ -30,11 +30,11 @@ WAYS = ("prompt", "prompt_version", "prompt_hash", "model")
 
 
 def gather_answers(calls: pl.DataFrame, champions: pl.DataFrame) -> pl.DataFrame:
-    """The calls that brought an answer, as one row. An evaluation asks challengers and other prompts too: only a champion's answers count.
+    """The calls that brought an answer, as one row. An evaluation asks other prompts and models too: only a champion's answers count.
 
     Args:
         calls: Rows of `metrics.llm_calls` with `at` (UTC): the instant that each stands for.
-        champions: `since` (UTC), `champion_prompt_hash` (null: it pins none). Grain: one reign, oldest first.
+        champions: `since` (UTC), `champion_prompt_hash` and `champion_model` (null: it pins none). Grain: one reign, oldest first.
 
     Returns:
         `purpose`, `request_id`, `at`, the columns of `WAYS`, `input_tokens`, `output_tokens`, `tokens`, `cost_usd` (null where one call's is
@@ -42,7 +42,8 @@ def gather_answers(calls: pl.DataFrame, champions: pl.DataFrame) -> pl.DataFrame
     """
     asked = calls.filter(pl.col("purpose").is_in(ANSWERING) & (pl.col("status") == "answered")).sort("at", "called_at")
     asked = asked.join_asof(champions.sort("since", maintain_order=True), left_on="at", right_on="since", strategy="backward")
-    asked = asked.filter((pl.col("purpose") == SERVED) | (pl.col("prompt_hash") == pl.col("champion_prompt_hash")))
+    is_champions = (pl.col("prompt_hash") == pl.col("champion_prompt_hash")) & (pl.col("model") == pl.col("champion_model"))
+    asked = asked.filter((pl.col("purpose") == SERVED) | is_champions)
     whole = {"input_tokens": "input_token_count", "output_tokens": "output_token_count", "cost_usd": "cost_usd", "latency_s": "latency_s"}
     sums = [pl.when(pl.col(column).is_null().any()).then(None).otherwise(pl.col(column).sum()).alias(name) for name, column in whole.items()]
     answers = asked.group_by("purpose", "request_id", "at", *WAYS, maintain_order=True).agg(*sums, pl.col("time_to_first_token_s").last())

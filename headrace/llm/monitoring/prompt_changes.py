@@ -20,11 +20,13 @@ class ChainReign:
         version: Its registered version.
         since: Instant (UTC) after which it answered.
         prompt_hash: Hash of the prompt that it pins; None: it pins none.
+        model: Name of the model that it pins; None: it pins none.
     """
 
     version: int
     since: datetime
     prompt_hash: str | None
+    model: str | None
 
 
 Way = Mapping[str, Any]

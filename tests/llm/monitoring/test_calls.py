@@ -32,7 +32,9 @@ def build_calls(count: int, *, tokens: tuple[int | None, int] = (100, 20), versi
 
 
 CHAMPIONS = pl.DataFrame(
-    [(DAY - timedelta(days=5), "1" * 64)], schema={"since": pl.Datetime("us", "UTC"), "champion_prompt_hash": pl.String}, orient="row"
+    [(DAY - timedelta(days=5), "1" * 64, "small")],
+    schema={"since": pl.Datetime("us", "UTC"), "champion_prompt_hash": pl.String, "champion_model": pl.String},
+    orient="row",
 )
 
 
@@ -60,9 +62,11 @@ def test_all_calls_of_an_answer_count_as_one_answer_and_those_of_a_judge_as_none
 
 
 def test_of_what_an_evaluation_asks_only_the_answers_of_the_champion_count():
-    """A challenger with a prompt of three times the length is no rise: nobody is answered by it."""
-    asked = pl.concat([build_calls(5, purpose="evaluate", day=1), build_calls(5, version=2, tokens=(300, 20), purpose="evaluate", day=1)])
-    assert gather(asked)["prompt_version"].unique().to_list() == [1]
+    """A challenger with a prompt of three times the length, or a model that says three times as much, is no rise: nobody is answered by it."""
+    longer = build_calls(5, version=2, tokens=(300, 20), purpose="evaluate", day=1)
+    chattier = build_calls(5, model="large", tokens=(100, 260), purpose="evaluate", day=1)
+    asked = pl.concat([build_calls(5, purpose="evaluate", day=1), longer, chattier])
+    assert gather(asked).select("prompt_version", "model").unique().rows() == [(1, "small")]
     assert rise(asked, build_calls(5, purpose="evaluate")).value == 0
 
 
@@ -111,7 +115,9 @@ def explain(now: pl.DataFrame, *, reigns: tuple[tuple[int, int, int], ...], with
         "max_tokens": 60,
     }
     templates = {f"{version}" * 64: PromptTemplate(**shared, system=text) for version, text in system.items()}
-    chains = [ChainReign(version=chain, since=DAY + timedelta(days=day), prompt_hash=f"{prompt}" * 64) for chain, day, prompt in reigns]
+    chains = [
+        ChainReign(version=chain, since=DAY + timedelta(days=day), prompt_hash=f"{prompt}" * 64, model="small") for chain, day, prompt in reigns
+    ]
     return explain_change(gather(now), gather(build_calls(9)), reigns=chains, templates=templates if with_templates else {})
 
 
