@@ -153,7 +153,8 @@ class Chain:
 
     def answer(self, question: str, found: Found) -> Reply:
         """The quotations that answer a question, or that it does not know, or why it may not say."""
-        confidence = self.confidence.estimate(found.ranked[0].score) if found.ranked else 0.0
+        # Of the first that may be shown: what a guardrail left out makes nobody sure of what is left.
+        confidence = self.confidence.estimate(found.usable[0].score) if found.usable else 0.0
         nothing = Reply(
             answer=DOES_NOT_KNOW,
             cited=(),

@@ -64,7 +64,7 @@ class ChatReply(BaseModel):
     request_id: str = Field(description="What feedback names; the key in the requests table is this, a slash and 0.")
     answer: str
     is_answered: bool = Field(description="False: the documents do not say.")
-    confidence_fraction: float = Field(description="Probability that the first section found holds the answer, 0 to 1.")
+    confidence_fraction: float = Field(description="Probability that the first section that may be shown holds the answer, 0 to 1.")
     citations: list[Citation]
     model_version: int = Field(description="Version of the champion in the registry.")
     words: Annotated[Words | None, WithJsonSchema(Words.model_json_schema() | {"nullable": True})] = Field(

@@ -12,7 +12,7 @@ from headrace.llm.chain_candidate import Pins, load_chain
 from headrace.llm.guardrails import prompt_injection
 from headrace.llm.guardrails.guardrail import NOTHING, decide_with
 from headrace.llm.guardrails.loading import STAGES, load_guardrails
-from headrace.llm.guardrails.prompt_injection import PromptInjection, read_weights
+from headrace.llm.guardrails.prompt_injection import SENTENCES, read_weights
 from headrace.llm.index_versions import name_embedding
 from headrace.models.candidate import write_json
 from headrace.settings import load_settings
@@ -230,7 +230,7 @@ def test_a_chain_stops_what_only_its_classifier_knows_and_does_not_search_for_it
     stopped, let_through = Counting(place(1)), Counting(place(0))
     chains = [replace(CHAIN, retriever=retriever, guardrails=guardrails) for retriever in (stopped, let_through)]
     replies = [chain.reply("how do i sort a list in place?") for chain in chains]
-    assert (replies[0].answer, replies[0].cited, replies[0].ranked) == (PromptInjection.sentence, (), ())
+    assert (replies[0].answer, replies[0].cited, replies[0].ranked) == (SENTENCES["question"], (), ())
     assert replies[1].cited[0] == "lists#sort"
     assert (stopped.searched, let_through.searched) == (0, 1)
 

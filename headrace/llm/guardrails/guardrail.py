@@ -43,11 +43,14 @@ class Guardrail(Protocol):
 
     Attributes:
         name: Of its module.
-        sentence: What a person is told whom it blocks; it does not repeat what was asked.
     """
 
     name: ClassVar[str]
-    sentence: ClassVar[str]
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told whom it blocks; it does not repeat what was asked."""
+        ...
 
     @property
     def max_characters(self) -> int:

@@ -19,18 +19,28 @@ from headrace.llm.guardrails.injection_rules import find_in_document, find_in_qu
 
 WEIGHTS = Path(__file__).with_name("prompt_injection_weights.json")
 
+# What a person is told, by what was judged: who asked an honest question has done nothing wrong where a document is poisoned.
+SENTENCES = {
+    "question": "This reads like an instruction to the assistant, not like a question about the documents. Please ask in other words.",
+    "document": "What was found reads like instructions to the assistant, not like documentation, so it is not shown. A person should look at it.",
+}
+
 
 class PromptInjection(BaseModel):
     """See `headrace.llm.guardrails.guardrail.Guardrail`; the score is 1 where a rule matches, else what the classifier says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: ClassVar[str] = "prompt_injection"
-    sentence: ClassVar[str] = "This reads like an instruction to the assistant, not like a question about the documents. Please ask in other words."
 
     place: Literal["question", "document"]
     max_score: float | None = Field(ge=0, le=1)
     weights_sha256: str | None
     max_characters: int = Field(gt=0)
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told."""
+        return SENTENCES[self.place]
 
     @model_validator(mode="after")
     def _weights_are_there(self) -> "PromptInjection":

@@ -93,7 +93,7 @@ class Reply:
         answer: What was said; `DOES_NOT_KNOW` where the documents do not say.
         cited: Sections that it cites, in the order of citation.
         ranked: Sections that were found, best first.
-        confidence: Probability (0 to 1) that the first of them holds the answer.
+        confidence: Probability (0 to 1) that the first of them which may be shown holds the answer.
         quotations: What it quotes of the cited sections, in the order of citation.
         pins: What it was made with (`index`, `prompt`, `model`) -> its version.
         score: How well retrieval says that the first of them fits; None where nothing was found.

@@ -64,6 +64,8 @@ function makeFeedback(reply) {
     if (await tell({ rating: "down", correction: words.value }, "Thank you, it will be looked at.")) {
       details.open = false;
       words.value = "";
+      // What had the focus is hidden now: who has no mouse goes on from here.
+      details.querySelector("summary").focus();
     }
   });
   return make("div", { class: "feedback" }, make("div", { class: "row" }, up, down, person, state), details);
