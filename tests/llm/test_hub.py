@@ -231,8 +231,8 @@ def write_debian_package(folder, tmp_path, files):
 
 
 @needs_debian
-@pytest.mark.parametrize("is_edited", [False, True])
-def test_a_folder_comes_out_of_a_debian_package_and_is_checked_file_by_file(settings, entries, tmp_path, monkeypatch, is_edited):
+@pytest.mark.parametrize("examined", ["2", "1", None])
+def test_a_folder_comes_out_of_the_debian_release_that_was_examined_and_is_checked_file_by_file(settings, entries, tmp_path, monkeypatch, examined):
     lines = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(TREE.items()))
     size = sum(map(len, TREE.values()))
     part = {"path": "usr/share/texts", "sha256": hashlib.sha256(lines.encode()).hexdigest(), "byte_count": size, "file_count": 2}
@@ -240,15 +240,18 @@ def test_a_folder_comes_out_of_a_debian_package_and_is_checked_file_by_file(sett
     run = hub._run
 
     def bring(entry, command, folder):
+        """Of an archive that has two releases."""
+        if command[0] == "apt-cache":
+            return "texts | 2 | http://here security/main Packages\ntexts | 1 | http://here main Packages\ntexts | 1 | http://here main Sources\n"
         if command[0] == "apt-get":
-            write_debian_package(folder, tmp_path, TREE | ({"a.txt": b"First"} if is_edited else {}))
-        else:
-            run(entry, command, folder)
+            return write_debian_package(folder, tmp_path, TREE if command[-1] == f"texts={examined}" else TREE | {"a.txt": b"First"})
+        return run(entry, command, folder)
 
     monkeypatch.setattr(hub, "_run", bring)
-    if is_edited:
+    if examined is None:
         with pytest.raises(ModelError, match="it is not what was examined, and was not kept.*bring documents of your own"):
             hub.fetch(settings, "tiny", folder=entries)
+        assert left(settings) == []
     else:
         folder = hub.fetch(settings, "tiny", folder=entries)
         assert {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.txt")} == TREE
@@ -257,7 +260,7 @@ def test_a_folder_comes_out_of_a_debian_package_and_is_checked_file_by_file(sett
 def test_where_there_is_no_apt_one_sentence_says_how_to_go_on(settings, entries, monkeypatch):
     write_entry(entries, kind="corpus", source={"type": "debian", "package": "texts"})
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(ModelError, match=r"^tiny comes in the package texts, and apt-get is not here to get it; .*DOCS=/path.*, or copy"):
+    with pytest.raises(ModelError, match=r"^tiny comes in the package texts, and apt-cache is not here to get it; .*DOCS=/path.*, or copy"):
         hub.fetch(settings, "tiny", folder=entries)
 
 
