@@ -116,6 +116,8 @@ def test_thumbs_corrections_and_the_wish_for_a_person_are_taken_and_a_person_ans
     browser.type("Keys are hashable <b>objects</b>.")
     browser.run("document.querySelector('details form').requestSubmit()")
     browser.wait("document.querySelector('.feedback [role=status]').textContent.includes('looked at')")
+    # What had the focus is hidden now; who has no mouse goes on from the same answer.
+    assert browser.run("document.activeElement.textContent") == "Correct it"
     browser.run("[...document.querySelectorAll('.feedback button')].find((button) => button.textContent === 'Ask a person').click()")
     browser.wait("document.querySelector('.feedback [role=status]').textContent.includes('A person will see')")
     rows = feedback(server).tail(3)
