@@ -122,6 +122,9 @@ class Contract(_Strict):
     retention_days: int = Field(ge=1, description="How long a row is to be kept. It is stated here; nothing deletes older rows yet.")
     subject_key: str | None = Field(description="Column that identifies a person, for erasure; null: no personal data.")
     tolerance_fraction: float = Field(ge=0, le=1, description="Greatest share of rejected rows in a batch that passes.")
+    tolerance_rows: int = Field(
+        default=0, ge=0, description="So many rejected rows pass whatever share they are: of a small batch one row may be most. Left out, none do."
+    )
     allow_empty: bool = Field(default=False, description="Whether a batch without rows passes; left out, it blocks.")
     volatile: tuple[str, ...] = Field(description="Columns that differ between two equal runs: clock readings, durations, ids of other systems.")
     expectations: tuple[Expectation, ...] = Field(description="What is expected beyond what columns and key say; may be an empty list.")

@@ -137,12 +137,14 @@ def _decide(contract: Contract, findings: Sequence[Finding], broken: pl.Series) 
     of_the_whole = [f for f in findings if f.check.level != "row" and f.check.severity == "critical" and not f.is_passed and f.is_decided]
     of_rows = [f for f in findings if f.check.level == "row" and f.check.severity == "critical" and not f.is_passed and f.is_decided]
     evidence: dict[str, float | str] = {"rows_read": float(read), "rows_rejected": float(rejected), "rejected_fraction": fraction}
-    evidence |= {"tolerance_fraction": contract.tolerance_fraction} | {f"rows_failed/{f.check.name}": float(len(f.rows)) for f in of_rows}
+    evidence |= {"tolerance_fraction": contract.tolerance_fraction, "tolerance_rows": float(contract.tolerance_rows)}
+    evidence |= {f"rows_failed/{f.check.name}": float(len(f.rows)) for f in of_rows}
 
-    share = f"{rejected} of {read} rows rejected ({fraction:.2%}, its contract tolerates {contract.tolerance_fraction:.2%})"
+    or_rows = f" or {contract.tolerance_rows} rows" if contract.tolerance_rows else ""
+    share = f"{rejected} of {read} rows rejected ({fraction:.2%}, its contract tolerates {contract.tolerance_fraction:.2%}{or_rows})"
     reasons = [f"{finding.check.name} could not be decided: {finding.reason}" for finding in undecided]
     reasons += [f"{finding.check.name}: {finding.reason}" for finding in of_the_whole]
-    if fraction > contract.tolerance_fraction:
+    if fraction > contract.tolerance_fraction and rejected > contract.tolerance_rows:
         reasons.append(f"{share}: " + ", ".join(f"{finding.check.name} {len(finding.rows)}" for finding in of_rows))
     if reasons:
         next_move = f"Correct the source, or, if it is right, the contract (version {contract.version}), and run again"

@@ -4,6 +4,7 @@ Nothing is thrown away here. A section that repeats another, is in another langu
 contract of the silver table says what it refuses, so refused rows are in quarantine and counted where all others are.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,11 +94,13 @@ class Cleaner:
         return masked.with_columns(columns).select(*(name for name in SPLIT_SCHEMA if name not in SYSTEM_COLUMNS), *_ADDED, *SYSTEM_COLUMNS)
 
     def _mask(self, sections: pl.DataFrame) -> pl.DataFrame:
-        """Titles are masked too; their pieces count once, though the path repeats them."""
+        """Titles are masked too; their pieces count once, though the path repeats them. Anchors are made of titles, and go with them."""
         columns = {name: [self.mask(value) if value else (value, 0) for value in sections[name]] for name in ("title", "heading_path", "text")}
         masked = [pl.Series(name, [text for text, _ in pairs], dtype=pl.String) for name, pairs in columns.items()]
         counts = [title[1] + text[1] for title, text in zip(columns["title"], columns["text"], strict=True)]
-        return sections.with_columns(*masked, pl.Series("masked_count", counts, dtype=pl.Int64))
+        named = zip(sections["section_id"], sections["document_id"], columns["heading_path"], strict=True)
+        ids = [_hide_anchor(section_id, document_id) if path[1] else section_id for section_id, document_id, path in named]
+        return sections.with_columns(*masked, pl.Series("section_id", ids), pl.Series("masked_count", counts, dtype=pl.Int64))
 
     def _count(self, texts: Sequence[str | None]) -> list[int]:
         counts = iter(self.tokenizer.count([text for text in texts if text]))
@@ -116,6 +119,12 @@ def split_documents(documents: pl.DataFrame) -> pl.DataFrame:
     """
     rows = [row for document in documents.sort("document_id", "content_hash").iter_rows(named=True) for row in _split(document)]
     return pl.DataFrame(rows, schema=SPLIT_SCHEMA)
+
+
+def _hide_anchor(section_id: str, document_id: str) -> str:
+    """The id of a section with a hash for its anchor; a document without text has none."""
+    anchor = section_id.removeprefix(document_id)
+    return f"{document_id}#{hashlib.sha256(anchor.encode()).hexdigest()[:12]}" if anchor else section_id
 
 
 def _split(document: Mapping[str, object]) -> Iterator[dict[str, object]]:

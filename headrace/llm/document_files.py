@@ -72,6 +72,9 @@ def list_documents(folder: Path, *, excluded: Sequence[str] = ()) -> list[Docume
         document_id, media_type = _name(path, folder), find_media_type(path.name)
         if any(fnmatch(f"{document_id}/" if path.is_dir() else document_id, pattern) for pattern in excluded):
             left_out["excluded"] += 1
+        elif not path.is_symlink() and not path.is_file():
+            # Reading a pipe would wait for somebody who writes.
+            left_out["not a file"] += 1
         elif media_type is None and not path.is_dir():
             left_out[path.suffix.lower() or "without a suffix"] += 1
         elif path.is_symlink():
@@ -97,7 +100,8 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _check_stays_inside(link: Path, folder: Path) -> None:
     """A link within the folder is passed over, for what it leads to is found under its own name."""
-    if not link.resolve().is_relative_to(folder.resolve()):
+    # pathlib's resolve raises where links lead in a circle.
+    if not Path(os.path.realpath(link)).is_relative_to(os.path.realpath(folder)):
         raise SourceError(f"{link} is a link that leads out of {folder}; put the document itself there, or remove the link")
 
 

@@ -133,14 +133,16 @@ class DocumentFolder:
         """All changes in one delivery; none where nothing changed."""
         newest = manifest.sort("known_at", "_ingested_at").unique("document_id", keep="last", maintain_order=True)
         before = {str(row["document_id"]): row for row in newest.iter_rows(named=True)}
-        changed = [document for document in named if before.get(document.document_id, {}).get("content_hash") != document.content_hash]
+        described = [self._describe(document, known_at) for document in named]
+        # What a document may be used for is part of its version: its licence may be declared later, or change.
+        told = ("content_hash", "licence")
+        changed = [row for row in described if any(before.get(row["document_id"], {}).get(column) != row[column] for column in told)]
         gone = [row for name, row in sorted(before.items()) if name not in there and not row["is_deleted"]]
         if not changed and not gone:
             return []
-        rows = [self._describe(document, known_at) for document in changed]
-        rows += [dict(row) | {"content_hash": None, "byte_count": None, "is_deleted": True, "known_at": known_at} for row in gone]
+        rows = changed + [dict(row) | {"content_hash": None, "byte_count": None, "is_deleted": True, "known_at": known_at} for row in gone]
         # The row that each one replaces belongs to the name: a document may be deleted, come back and be deleted again.
-        name = _digest(f"{row['document_id']}:{row['content_hash']}:{_replaced(before, row)}" for row in rows)
+        name = _digest(f"{row['document_id']}:{row['content_hash']}:{row['licence']}:{_replaced(before, row)}" for row in rows)
         schema = self._schema(VERSIONS)
         frame = pl.DataFrame([{column: row[column] for column in schema} for row in rows], schema=schema)
         return [Delivery(feed=VERSIONS, slice_name=name, arrived_at=known_at, origin=f"{len(rows)} changes", read=lambda: frame)]

@@ -185,8 +185,9 @@ _RULES = (
 )
 # Letters of any script, as RFC 6531 allows.
 _DOMAIN = re.compile(r"@(?:[\w-]{1,63}[.]){1,5}[^\W\d_]{2,24}(?![\w@-])")
-_LOCAL_PART = re.compile(r"[\w.+%-]{1,64}$")
-_USER_OF_URL = re.compile(r"://[^\s/@]*$")
+# The end is `\Z`: `$` would also match before a line end, and make an address of a word and the decorator on the next line.
+_LOCAL_PART = re.compile(r"[\w.+%-]{1,64}\Z")
+_USER_OF_URL = re.compile(r"://[^\s/@]*\Z")
 # A number that only a word before it makes a phone number.
 _NUMBER = _pattern(r"[+(\d](?<![\w.+-].)\d?(?:[ ()/.-]{0,2}\d){6,14}(?![\w-])")
 _PHONE_WORD = _pattern(r"\b(?:phone|telephone|tel|mobile|cell|fax|whatsapp|call|reach|dial)\b[^\d\n+(\]]{0,24}$", ignore_case=True)

@@ -113,7 +113,7 @@ def build_chat_reply(row: LoggedRow) -> ChatReply:
         Citation(
             number=number,
             section_id=quoted["section_id"],
-            document_id=quoted["section_id"].partition("#")[0],
+            document_id=quoted["section_id"].rpartition("#")[0],
             heading_path=quoted["heading_path"],
             quotation=quoted["text"],
         )

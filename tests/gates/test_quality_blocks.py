@@ -144,6 +144,14 @@ def test_exactly_the_tolerated_share_of_rows_may_be_rejected():
     assert not judge(build_rows(carrier=["ZZ", "UA"]), build_contract(tolerance_fraction=0.49)).decision.passed
 
 
+def test_few_rejected_rows_pass_whatever_their_share_where_the_contract_says_how_many():
+    few = build_contract(tolerance_fraction=0.0, tolerance_rows=1)
+    assert judge(build_rows(carrier=["ZZ"]), few).decision.passed
+    decision = judge(build_rows(carrier=["ZZ", "ZZ", "UA"]), few).decision
+    assert not decision.passed
+    assert "2 of 3 rows rejected (66.67%, its contract tolerates 0.00% or 1 rows)" in decision.reason
+
+
 def test_an_empty_batch_passes_only_where_the_contract_says_so():
     decision = judge(build_rows().clear(), build_contract(allow_empty=True)).decision
     assert decision.passed

@@ -45,8 +45,16 @@ def test_a_section_has_its_path_its_tokens_and_the_version_it_is_of():
 
 
 def test_personal_data_is_masked_in_titles_and_texts_and_counted_once():
-    row = clean(a="# Ask Ada\n\nAda knows Ada.")["a.md#ask-ada"]
+    (row,) = clean(a="# Ask Ada\n\nAda knows Ada.").values()
     assert (row["title"], row["heading_path"], row["text"], row["masked_count"]) == ("Ask [name]", "Ask [name]", "[name] knows [name].", 3)
+
+
+def test_an_anchor_says_nothing_of_what_was_masked_in_the_headings_that_it_is_made_of():
+    ids = clean(a="# Ask Ada\n\nText.\n\n## Ask Ada\n\nMore.\n\n# Hours\n\nNine.")
+    assert "a.md#hours" in ids
+    assert len(ids) == 3
+    assert all(section_id.startswith("a.md#") and "ada" not in section_id for section_id in ids)
+    assert list(clean(**{"Ada#1": ""})) == ["Ada#1.md"]
 
 
 def test_a_document_without_text_is_a_row_without_text():

@@ -150,6 +150,15 @@ def test_a_folder_below_may_have_another_licence(settings, tmp_path):
     }
 
 
+def test_a_licence_that_is_declared_later_is_a_row_of_the_manifest(settings, tmp_path):
+    write(tmp_path / "docs", a="1", lib__b="2")
+    ingest(settings, tmp_path / "docs")
+    for hour, rows in ((1, 1), (2, 0)):
+        assert ingest(settings, tmp_path / "docs", NOON + timedelta(hours=hour), licences={"lib": "MIT"}) == {DOCUMENTS: 0, VERSIONS: rows}
+    assert read(settings, VERSIONS, "document_id", "licence").rows() == [("a.md", "CC0-1.0"), ("lib/b.md", "CC0-1.0"), ("lib/b.md", "MIT")]
+    assert current(settings) == {"a.md": b"1", "lib/b.md": b"2"}
+
+
 def test_the_environments_own_folder_takes_the_place_of_the_use_cases(settings, tmp_path):
     write(tmp_path / "own", mine="1")
     own = settings.model_copy(update={"documents_root": tmp_path / "own", "documents_licence": "MIT"})
@@ -183,6 +192,8 @@ def test_a_name_of_any_bytes_is_a_document(tmp_path):
 def test_a_link_out_of_the_folder_is_refused_and_one_within_is_the_file_that_it_leads_to(tmp_path):
     write(tmp_path / "docs", a="1")
     (tmp_path / "docs" / "again.md").symlink_to("a.md")
+    (tmp_path / "docs" / "round.md").symlink_to("round.md")
+    os.mkfifo(tmp_path / "docs" / "pipe.md")
     assert [document.document_id for document in document_files.list_documents(tmp_path / "docs")] == ["a.md"]
     write(tmp_path / "secret", b="2")
     for name in ("more", "_static", "script.js"):

@@ -39,6 +39,7 @@ def test_it_is_found_whole_in_the_middle_of_a_sentence(kind, text):
         pytest.param("write to sally@example.com or root@localhost.localdomain.example", id="addresses reserved for examples"),
         pytest.param("report it to security@python.org, docs@python.org or python-list@python.org", id="mailboxes of a role"),
         pytest.param("@property and @dataclasses.dataclass decorate, a @ b multiplies", id="decorators"),
+        pytest.param("import flask\n@app.route('/')\nsee below.\n@pytest.mark.slow", id="decorators below a word"),
         pytest.param("connect to 127.0.0.1, 192.168.1.10, 10.0.0.0/8, 192.0.2.7, fe80::1 or 2001:db8::1", id="private and documentation networks"),
         pytest.param("version 3.11.2.1 and section 1.2.3.4", id="versions that look like addresses"),
         pytest.param("sliced[20:30:2] at 2023:01:02, 12:30:45.123", id="slices and times"),

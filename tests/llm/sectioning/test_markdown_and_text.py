@@ -20,6 +20,16 @@ def test_markdown_has_its_headings_code_and_tables():
     ]
 
 
+def test_the_title_in_a_pages_settings_is_its_heading_where_it_has_no_other():
+    for settings in ('---\ntags: [a]\ntitle: "Tea & milk"\n---\n', "+++\ntitle = 'Tea & milk'\n+++\n", "---\ntitle: Tea & milk\n...\n"):
+        assert split(settings + "\nSold daily.\n\n## Hours\n\nNine.\n", "text/markdown") == [
+            ("a#tea-milk", "Tea & milk", "Sold daily."),
+            ("a#hours", "Tea & milk > Hours", "Nine."),
+        ]
+    assert split("---\ntitle: x\n---", "text/markdown") == []
+    assert split("---\ndraft: true\n---\nText.", "text/markdown") == [("a#beginning", "a", "Text.")]
+
+
 def test_plain_text_is_split_at_underlined_lines():
     assert split("Before.\n\nShop\n====\nTea.\n\nHours\n-----\nMonday.\n", "text/plain") == [
         ("a#beginning", "a", "Before."),
