@@ -24,6 +24,7 @@ from headrace.use_case import UseCase
 from headrace.words import format_count
 
 PERFORMANCE, DRIFT, DECISIONS = "metrics.model_performance", "metrics.drift", "metrics.retrain_decisions"
+INDEX_VERSIONS = "metrics.index_versions"
 
 # Four whole weeks: every weekday counts the same, and a month of flights gives full samples.
 DRIFT_WINDOW = timedelta(days=28)
@@ -182,8 +183,20 @@ def _gather_facts(settings: Settings, case: UseCase, *, as_of: datetime) -> Retr
         reference_metric=reference,
         live_metrics=_read_live_metrics(settings, case, reign, as_of=as_of) if reign else [],
         drifted_fractions=_read_drifted_fractions(settings, case, reign, as_of=as_of) if reign else [],
+        index_change=_find_index_change(settings, case, since=max([champion_as_of, *trainings]), as_of=as_of) if champion_as_of else None,
         pending_version=challenger.number if challenger else None,
     )
+
+
+def _find_index_change(settings: Settings, case: UseCase, *, since: datetime, as_of: datetime) -> str | None:
+    """How the newest index at `as_of` differs from the newest that was there at an instant before (UTC); None where it holds the same."""
+    versions_of = tables.read(settings, INDEX_VERSIONS).filter((pl.col("use_case") == case.name) & (pl.col("as_of") <= as_of))
+    known = versions_of.sort("as_of", "gold_version").collect().to_dicts()
+    before = [version for version in known if version["as_of"] <= since]
+    if not before or known[-1]["content_digest"] == before[-1]["content_digest"]:
+        return None
+    came, went = (sum(version[name] for version in known[len(before) :]) for name in ("added_count", "deleted_count"))
+    return f"the documents changed: {format_count(came, 'chunk')} of them came to the index and {went} went since {since:%Y-%m-%d %H:%M}Z"
 
 
 def _read_live_metrics(settings: Settings, case: UseCase, reign: Reign, *, as_of: datetime) -> list[float | None]:

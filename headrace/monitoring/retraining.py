@@ -1,7 +1,8 @@
 """Whether to train again: a pure policy over what monitoring has measured.
 
-Triggers ask for a training (no champion, its age, a drop in performance that lasts, drift that lasts); brakes hold it back
-(a challenger that waits, cool-down, budget, too few new labels). A figure that is missing is never read as fine: it is counted and named.
+Triggers ask for a training (no champion, documents that changed, its age, a drop in performance that lasts, drift that lasts); brakes hold it back
+(a challenger that waits, cool-down, budget, too few new labels). Only a challenger that waits holds back what documents ask for: a champion quotes
+the index that it pins, and what was deleted is to leave its answers. A figure that is missing is never read as fine: it is counted and named.
 """
 
 import math
@@ -13,7 +14,7 @@ from typing import Literal
 from headrace.use_case import Policy
 from headrace.words import format_count
 
-Trigger = Literal["none", "first", "schedule", "performance", "drift"]
+Trigger = Literal["none", "first", "documents", "schedule", "performance", "drift"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class RetrainFacts:
         live_metrics: That metric on the champion's complete windows, oldest first; None where it could not be computed, or was not measured.
         drifted_fractions: Share of drifted features (0 to 1) in each window of the view that the policy reads, oldest
             first; None where too few features could be compared to tell.
+        index_change: How the newest index differs from the one that the last training, or the champion, pinned; None: it does not, or there is none.
         pending_version: Version that waits for its verdict; None: there is none.
     """
 
@@ -39,6 +41,7 @@ class RetrainFacts:
     reference_metric: float | None
     live_metrics: Sequence[float | None]
     drifted_fractions: Sequence[float | None]
+    index_change: str | None = None
     pending_version: int | None = None
 
 
@@ -67,6 +70,8 @@ def decide_retraining(facts: RetrainFacts, policy: Policy) -> RetrainDecision:
 def _find_trigger(facts: RetrainFacts, policy: Policy) -> tuple[Trigger, str]:
     if facts.champion_as_of is None:
         return "first", "there is no champion"
+    if facts.index_change is not None:
+        return "documents", facts.index_change
     drop = _find_drop(facts, policy)
     if drop is not None:
         return "performance", drop
@@ -128,6 +133,8 @@ def _find_brake(facts: RetrainFacts, policy: Policy, trigger: Trigger) -> str | 
     """Why a wanted training has to wait, or None."""
     if facts.pending_version is not None:
         return f"version {facts.pending_version} waits for its verdict; promote decides about it first"
+    if trigger == "documents":
+        return None
     last = facts.trainings[-1] if facts.trainings else None
     if last is not None and facts.as_of - last < policy.cool_down:
         return f"the last training was {format_count((facts.as_of - last).days, 'day')} ago, the cool-down is {policy.cool_down.days}"

@@ -23,6 +23,7 @@ from headrace.monitoring.alerts import append_alerts, find_alerts
 from headrace.registry import history, versions
 from headrace.settings import Settings
 from tests.registry.fixtures import SIGNATURE
+from tests.serving.tiny import NOON as BUILT
 from tests.serving.tiny import TINY
 
 POLICY = replace(
@@ -151,6 +152,27 @@ def test_a_window_that_nobody_measured_keeps_the_champion_from_passing_as_health
     unseen = recording.decide_retraining(lake, CASE, as_of=LAST)
     assert unseen.evidence["live_metrics"] == "missing, missing"
     assert recording.decide_retraining(lake, CASE, as_of=LAST) == unseen
+
+
+def append_index(lake: Settings, as_of: datetime, digest: str, **counts: int) -> None:
+    row = {"use_case": CASE.name, "as_of": as_of, "index_version": digest + as_of.isoformat(), "gold_version": 1, "embedder": "e", "chunk_count": 5}
+    row |= {"added_count": 0, "deleted_count": 0} | counts | {"content_digest": digest, "built_at": as_of}
+    rows = pl.DataFrame([row]).cast({"as_of": pl.Datetime("us", "UTC"), "built_at": pl.Datetime("us", "UTC")})
+    tables.append(lake, recording.INDEX_VERSIONS, rows, batch_id=f"test/tiny/{as_of:%Y%m%d}/1")
+
+
+def test_documents_that_changed_since_the_champion_ask_for_a_training_until_there_was_one(lake: Settings):
+    day, built = timedelta(days=1), BUILT
+    append_index(lake, built - day, "old")
+    append_index(lake, built + day, "old")
+    assert recording.decide_retraining(lake, CASE, as_of=built + day).trigger == "none"
+    append_index(lake, built + 2 * day, "new", added_count=3, deleted_count=1)
+    decision = recording.decide_retraining(lake, CASE, as_of=built + 2 * day)
+    assert (decision.should_retrain, decision.trigger) == (True, "documents")
+    assert "3 chunks of them came to the index and 1 went" in decision.reason
+    run = runs.begin(lake, CASE.name, "train", as_of=MIDDLE + day)
+    runs.finish(lake, run, passed("train", "done"), counts={}, prefect_run_id="")
+    assert recording.decide_retraining(lake, CASE, as_of=MIDDLE + 2 * day).trigger == "none"
 
 
 def breaching(**bars: object):

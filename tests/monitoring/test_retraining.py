@@ -58,6 +58,7 @@ def test_a_healthy_champion_stays():
         pytest.param({"champion_as_of": NOW - timedelta(days=90), "trainings": [NOW - timedelta(days=90)]}, "schedule", id="old enough to the day"),
         pytest.param({"live_metrics": [0.49, 0.55, 0.60]}, "performance", id="drop that lasts"),
         pytest.param({"drifted_fractions": [0.5, 0.6]}, "drift", id="drift that lasts"),
+        pytest.param({"index_change": "the documents changed", "trainings": [NOW] * 9, "new_label_count": 0}, "documents", id="documents"),
     ],
 )
 def test_each_trigger_asks_for_a_training(changes, trigger):
