@@ -17,6 +17,7 @@ from headrace.lake import tables
 from headrace.lake.batches import build_batch_id
 from headrace.lake.runs import build_row
 from headrace.llm.personal_data import mask
+from headrace.llm.text_metrics import normalise
 from headrace.models.kinds.assistant import ANSWER, DOES_NOT_KNOW, QUOTATIONS
 from headrace.serving.logged_requests import find_requests
 from headrace.serving.request_rows import LoggedRow
@@ -84,17 +85,21 @@ def record_review(
         reviewed_at: Clock reading (UTC).
 
     Raises:
-        ReviewError: There is no such feedback, it was decided about in other words, the section is unknown or missing, or nobody says who or why.
+        ReviewError: There is no such feedback, it was decided about in other words, its question was accepted before, the section is unknown or
+            missing, or nobody says who or why.
     """
     if decision not in (ACCEPT, REJECT) or not by.strip() or not reason.strip():
         raise ReviewError(f"a review needs DECISION={ACCEPT} or {REJECT}, a person (BY=) and a reason (REASON=); got DECISION={decision!r}")
     feedback, answered = _find(settings, case, feedback_id)
+    question = mask(_read_question(answered))[0]
+    if decision == ACCEPT:
+        _check_new(settings, case, question, feedback_id=feedback_id)
     row = {name: feedback[name] for name in _LINEAGE} | {
         "use_case": case.name,
         "decision": decision,
         "reviewer": by.strip(),
         "reason": reason.strip(),
-        "question": mask(_read_question(answered))[0],
+        "question": question,
         "reviewed_at": reviewed_at,
         **(_find_truth(settings, case, feedback, answered, section) if decision == ACCEPT else {}),
     }
@@ -129,6 +134,16 @@ def _find(settings: Settings, case: UseCase, feedback_id: str) -> tuple[dict[str
     if not rows or rows[0]["request_id"] not in answers:
         raise ReviewError(f"there is no feedback {feedback_id!r} about {case.name} in {settings.environment}; make review lists what waits")
     return rows[0], answers[rows[0]["request_id"]]
+
+
+def _check_new(settings: Settings, case: UseCase, question: str, *, feedback_id: str) -> None:
+    """Refuse a question that other feedback has become: it would count twice, and one of the two could tune what the other judges."""
+    is_other = (pl.col("use_case") == case.name) & (pl.col("decision") == ACCEPT) & (pl.col("feedback_id") != feedback_id)
+    for other, accepted in tables.read(settings, TABLE).filter(is_other).select("feedback_id", "question").collect().iter_rows():
+        if normalise(accepted) == normalise(question):
+            raise ReviewError(
+                f"this question was accepted before, with feedback {other}, and would count twice; DECISION={REJECT} takes it off the list"
+            )
 
 
 def _find_truth(settings: Settings, case: UseCase, feedback: Mapping[str, Any], answered: LoggedRow, section: str | None) -> dict[str, Any]:

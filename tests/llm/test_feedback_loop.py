@@ -230,6 +230,19 @@ def test_a_decision_counts_once_and_another_one_is_refused(settings: Settings, c
     assert len(read(settings, case.table("gold", "examples"))) == 1
 
 
+def test_a_question_is_accepted_once_whoever_asked_it(settings: Settings, case: UseCase) -> None:
+    first, again = give(settings, "a", rating="down"), give(settings, "b", rating="down", question="How do I sort the list in place")
+    bring_in(settings, case, now=NOW)
+    for _ in range(2):
+        accept(settings, case, first, section="none")
+    with pytest.raises(
+        ReviewError, match="this question was accepted before, with feedback about-a, and would count twice; DECISION=reject takes it"
+    ):
+        accept(settings, case, again, section="none")
+    accept(settings, case, again, decision="reject")
+    assert append_feed(settings, case, "questions", as_of=NOW + timedelta(hours=1)).rows_written == 1
+
+
 def test_an_example_that_a_killed_process_left_out_is_made_by_the_next(settings: Settings, case: UseCase, monkeypatch: pytest.MonkeyPatch) -> None:
     feedback_id = give(settings, "a", rating="down")
     bring_in(settings, case, now=NOW)
