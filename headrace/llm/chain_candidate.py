@@ -82,6 +82,16 @@ def name_versions(pins: Pins) -> dict[str, str]:
     return {name: found if isinstance(found, str) else find_version(found) for name, found in parts.items() if found}
 
 
+def describe_words(pins: Pins) -> dict[str, str]:
+    """What words the answers of a chain, for a person: `prompt` and `model`; nothing where it only quotes."""
+    found = {}
+    if pins.prompt:
+        found["prompt"] = f"{pins.prompt['name']} v{pins.prompt['version']} ({pins.prompt['hash'][:12]})"
+    if pins.model:
+        found["model"] = f"{pins.model['model']} ({pins.model['address'] or pins.model['sha256'][:12]}), behind alias {pins.model['alias']}"
+    return found
+
+
 def _load(settings: Settings, case: UseCase, folder: Path, pins: Pins) -> Chain:
     guardrails = load_guardrails(pins.guardrails, embedder=pins.index.get("embedder"))
     if guardrails.faults:

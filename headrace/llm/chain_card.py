@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import polars as pl
 
 from headrace.decisions import Decision
+from headrace.llm.chain_candidate import Pins, describe_words
 from headrace.models.candidate import Candidate
 from headrace.models.kinds import load_kind
 from headrace.models.slices import ALL
@@ -13,7 +14,7 @@ from headrace.use_case import UseCase
 
 
 def build_chain_card(
-    candidate: Candidate, *, case: UseCase, split: Decision, metrics: Mapping[str, float | None], slices: pl.DataFrame, index: Mapping[str, object]
+    candidate: Candidate, *, case: UseCase, split: Decision, metrics: Mapping[str, float | None], slices: pl.DataFrame, pins: Pins
 ) -> str:
     """The card as Markdown.
 
@@ -23,7 +24,7 @@ def build_chain_card(
         split: Verdict on the split; its evidence counts the questions.
         metrics: Figures on the holdout.
         slices: Figures by slice, as of `slices.score_slices`.
-        index: The index version that it pins.
+        pins: What it answers with.
     """
     kind = load_kind(candidate.kind)
     sections = {
@@ -33,7 +34,8 @@ def build_chain_card(
             "",
             f"It quotes at most {case.chain_spec.quoted} sections. Owner: {case.owner}.",
         ],
-        "## Documents": [f"- {name}: `{value}`" for name, value in index.items()],
+        "## Documents": [f"- {name}: `{value}`" for name, value in pins.index.items()],
+        "## Words": _words(pins),
         "## Questions": _questions(candidate, split),
         "## How good": _figures(metrics, kind.metrics, kind.words.note),
         "## For which questions": _slices(slices, kind.card_metrics),
@@ -41,6 +43,11 @@ def build_chain_card(
         "## Provenance": [f"- {name}: `{json.dumps(fact, sort_keys=True, default=str)}`" for name, fact in candidate.provenance.items()],
     }
     return "\n".join(f"{title}\n\n" + "\n".join(lines) + "\n" for title, lines in sections.items())
+
+
+def _words(pins: Pins) -> list[str]:
+    """Prompt and model by which it words answers, where somebody asks for words."""
+    return [f"- {name}: `{value}`" for name, value in describe_words(pins).items()] or ["It quotes, and words nothing."]
 
 
 def _questions(candidate: Candidate, split: Decision) -> list[str]:

@@ -17,7 +17,7 @@ from headrace.decisions import blocked
 from headrace.errors import CandidateError
 from headrace.llm.attacks import HIDDEN, measure_attacks
 from headrace.llm.chain import QUESTION, Chain, Section
-from headrace.llm.chain_candidate import CHAIN, EMBEDDING, TOPICS, Pins
+from headrace.llm.chain_candidate import CHAIN, EMBEDDING, TOPICS, Pins, describe_words
 from headrace.llm.chain_card import build_chain_card
 from headrace.llm.chain_judging import judge_chains
 from headrace.llm.confidence import Confidence
@@ -88,11 +88,14 @@ def build_chain(
     attacks = measure_attacks(chain, sections=sections)
     metrics, slices = judge_chains(case, splits.holdout, chain=chain, plain=plain, seed=settings.seed)
 
-    for name, config_of, confidence in ((CHAIN, config, chain.confidence), (BASELINE, PLAIN_SEARCH, ALWAYS)):
-        write_json(folder / name, _pin(settings, case, config_of, confidence, index=index))
+    pins = _pin(settings, case, config, chain.confidence, index=index)
+    write_json(folder / CHAIN, vars(pins))
+    write_json(folder / BASELINE, vars(replace(pins, retrieval=PLAIN_SEARCH.as_json(), confidence=ALWAYS.as_json())))
+    # What a registry shows of it, and whoever approves it has to know.
+    candidate = replace(candidate, params={**candidate.params, **describe_words(pins)})
     write_json(folder / METRICS, metrics | attacks | {"slices": slices.to_dicts()})
     write_json(folder / EXPLANATION, config.leg_shares())
-    card = build_chain_card(candidate, case=case, split=decision, metrics=metrics, slices=slices, index=index)
+    card = build_chain_card(candidate, case=case, split=decision, metrics=metrics, slices=slices, pins=pins)
     (folder / CARD).write_text(card, encoding="utf-8")
     _write_reference(settings, case, splits.known, folder)
     write_candidate(folder, candidate)
@@ -135,9 +138,9 @@ def _find_sections(chain: Chain, rows: pl.DataFrame) -> list[Section]:
     return list(islice(found, len(HIDDEN)))
 
 
-def _pin(settings: Settings, case: UseCase, config: RetrievalConfig, confidence: Confidence, *, index: Mapping[str, Any]) -> dict[str, Any]:
+def _pin(settings: Settings, case: UseCase, config: RetrievalConfig, confidence: Confidence, *, index: Mapping[str, Any]) -> Pins:
     spec = case.chain_spec
-    pins = Pins(
+    return Pins(
         retrieval=config.as_json(),
         index=index,
         confidence=confidence.as_json(),
@@ -146,7 +149,6 @@ def _pin(settings: Settings, case: UseCase, config: RetrievalConfig, confidence:
         model=None if spec.model is None else {"alias": spec.model, **asdict(read_identity(settings, spec.model))},
         guardrails=dict(spec.guardrails),
     )
-    return vars(pins)
 
 
 def _pin_prompt(settings: Settings, case: UseCase) -> dict[str, Any]:
