@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 
 from headrace.lake import tables
-from headrace.models.kinds.assistant import DOES_NOT_KNOW
+from headrace.models.kinds.assistant import ANSWER, CONFIDENCE, DOES_NOT_KNOW, QUOTATIONS, WORDING
 from headrace.serving.app import create_app
 from headrace.serving.browsers import PAGE_HEADERS
 from headrace.serving.chat_pages import ASSETS
-from headrace.serving.chat_schema import split_words
+from headrace.serving.chat_schema import build_chat_reply, split_words
 from headrace.serving.request_rows import requests_table
 from tests.serving.test_app import ASKED_AT, QUICK
 from tests.serving.tiny_assistant import ASKED, ASSISTANT, MARKUP, World, load_chain, say
@@ -60,6 +60,12 @@ def chunks(text: str) -> list[Any]:
     lines = [line.removeprefix("data: ") for line in text.strip().split("\n\n")]
     assert lines[-1] == "[DONE]"
     return [json.loads(line) for line in lines[:-1]]
+
+
+def test_a_section_is_cited_with_the_whole_name_of_its_file() -> None:
+    quoted = {"section_id": "C# guide.md#hours", "heading_path": "Hours", "text": "Nine."}
+    row = {"request_id": "r/0", ANSWER: "Nine.", CONFIDENCE: 0.9, QUOTATIONS: json.dumps([quoted]), WORDING: None, "model_version": 1}
+    assert build_chat_reply(row).citations[0].document_id == "C# guide.md"
 
 
 def test_an_answer_quotes_with_numbered_citations_and_is_in_the_table_as_it_was_given(world: World) -> None:

@@ -13,9 +13,10 @@ POLICY = Policy(
     # Two weights and a bar are tuned, and one in a hundred questions moves a mean by a hundredth.
     min_training_rows=30,
     min_holdout_rows=40,
-    # Not worse than the champion, or than plain full-text search where there is none, by more than two hundredths of nDCG: an index
-    # that follows its documents must not be held up for a gain that a hundred questions cannot show.
-    min_gain=-0.02,
+    # Not worse than the champion, or than plain full-text search where there is none, by more than five hundredths of nDCG: an index
+    # that follows its documents must not be held up for a gain that a hundred questions cannot show. Tuned anew on the same documents, a
+    # chain differed by -0.008 on 91 questions, with a lower bound of -0.025; one question in a hundred that is declined makes as much.
+    min_gain=-0.05,
     confidence_fraction=0.95,
     # Every question is an observation of its own; they are an hour apart.
     resample_by=timedelta(hours=1),
