@@ -17,7 +17,7 @@ from headrace.serving.request_rows import LoggedRow, format_rows, requests_table
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
-# About 100 MB at 2 KB per row; the lake has the older ones.
+# About 100 MB of a model's rows at 2 KB, 650 MB of an assistant's at 13 KB; the lake has the older ones.
 REMEMBERED_ROWS = 50_000
 
 Rows = Sequence[LoggedRow]
