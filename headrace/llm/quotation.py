@@ -5,8 +5,9 @@ A quotation is a part of the passage, to the letter; nothing is worded anew, so 
 
 import re
 
-# A sentence ends at its stop, at an empty line, or at a line break before a list item or code.
-_SENTENCE_END = re.compile(r"(?<=[.!?:])\s+|\n\s*\n|\n(?=\s*(?:[-*]|\d+\.|>>>)\s)")
+# A sentence ends at its stop, at a colon that ends its line, at an empty line, or at a line break before a list item or code. A colon within a
+# line ends nothing: `input("To: ")` would be cut in two.
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=:)[ \t]*\n\s*|\n\s*\n|\n(?=\s*(?:[-*]|\d+\.|>>>)\s)")
 _WORD = re.compile(r"[a-z0-9_]+")
 
 # Words that every question has say nothing about which sentence answers it.

@@ -18,6 +18,12 @@ def test_neighbouring_sentences_are_quoted_as_far_as_they_fit():
     assert len(quotation) <= 80
 
 
+def test_a_colon_within_a_line_cuts_no_code_in_two_and_one_at_its_end_does():
+    passage = 'Send mail like this:\nto = input("To: ").split(mail)'
+    assert choose_quotation("What does split give?", passage, max_characters=45) == 'to = input("To: ").split(mail)'
+    assert choose_quotation("How do I send it?", passage, max_characters=45) == "Send mail like this:"
+
+
 def test_where_no_sentence_shares_a_word_the_first_is_quoted():
     assert choose_quotation("Zebras?", PASSAGE, max_characters=25) == "Lists are sequences."
 
