@@ -117,7 +117,10 @@ def _word_due(settings: Settings, case: UseCase, contestant: Contestant, wanted:
     prompt = load_pinned_prompt(settings, case, prompt=contestant.prompt, model=contestant.model)
     if prompt is None:
         alias = contestant.model["alias"]
-        return f"version {contestant.version} pins another model or prompt than alias {alias!r} and the registry hold now, so it cannot be asked"
+        return (
+            f"version {contestant.version} pins another model or prompt than alias {alias!r} and the registry hold now, so it cannot be asked. "
+            f"Declare {contestant.model['model']} under {alias!r} again, and the other model under an alias of its own, which ChainSpec.model names"
+        )
     try:
         _word_all(settings, case, contestant, due, prompt=prompt, as_of=as_of)
     except GatewayError as error:
@@ -143,6 +146,10 @@ def _word_all(
                 asked_at=as_of,
             )
             worded = word_answer(chain, row["question"], prompt=prompt, gateway=gateway, alias=alias, origin=origin)
+            # Another model that stood in says nothing about the chain, and a question is asked once.
+            if worded.calls and worded.calls[-1].alias != alias:
+                stood_in = f"alias {worded.calls[-1].alias!r} answered in the place of {alias!r}, which version {contestant.version} pins"
+                raise GatewayError(f"{stood_in}; see that {alias!r} answers, then run this again", calls=worded.calls)
             _append(settings, case, contestant, row, worded)
             if place % 10 == 0 or place == len(due):
                 progress.info("%s of %s questions worded by version %s with prompt %s", place, len(due), contestant.version, prompt.template.name)

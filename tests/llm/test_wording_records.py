@@ -83,6 +83,19 @@ def test_a_model_that_fails_in_the_middle_leaves_what_was_answered_and_is_asked_
     assert read(settings).height == 16
 
 
+def test_the_words_of_a_model_that_stood_in_are_not_taken_for_those_of_the_chain(world):
+    settings, server = world
+    models = {"kind": "openai", "model": "small", "address": server.address}
+    falls = Settings.model_validate({**settings.model_dump(), "language_models": {"chat": models | {"fallbacks": ["spare"]}, "spare": models}})
+    server.replies[:] = [chat_server.status(500), chat_server.answer(SORTED)]
+    step = append_wordings(falls, CASE, as_of=NOW, limit=1)
+    assert (step.decision.passed, read(settings).height) == (False, 0)
+    assert step.decision.reason.startswith("alias 'spare' answered in the place of 'chat', which version 1 pins")
+    # Both calls were made, and paid for.
+    assert tables.read(settings, CALLS).collect()["status"].to_list() == ["failed", "answered"]
+    assert append_wordings(falls, CASE, as_of=NOW, limit=1).decision.passed
+
+
 @pytest.mark.long
 def test_a_prompt_can_be_tried_with_the_chain_of_the_champion(world):
     settings, server = world
@@ -99,6 +112,7 @@ def test_a_chain_whose_model_is_another_by_now_is_not_asked(world, tmp_path):
     step = append_wordings(moved, CASE, as_of=NOW, limit=0)
     assert not step.decision.passed
     assert "version 1 pins another model or prompt than alias 'chat'" in step.decision.reason
+    assert "Declare small under 'chat' again, and the other model under an alias of its own" in step.decision.reason
     assert server.bodies == []
 
 

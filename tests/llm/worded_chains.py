@@ -63,7 +63,15 @@ def write_questions(settings: Settings, case: UseCase, questions: list[tuple[str
         | {"_source": "test", "_batch_id": "a"}
         for place, name, text, section in asked
     ]
-    for table, rows in ((features, gold), (silver, known)):
+    # A truth counts where the documents hold its section.
+    sections = [
+        {"section_id": found.section_id, "document_id": found.section_id.partition("#")[0], "content_hash": "1", "known_at": BEGIN}
+        | {"_ingested_at": BEGIN, "_source": "test", "_batch_id": "a"}
+        for found in SECTIONS
+    ]
+    documents = [{name: row[name] for name in row if name != "section_id"} | {"is_deleted": False} for row in sections]
+    truth = ((case.silver_table("sections"), sections), (case.silver_table("document_versions"), documents))
+    for table, rows in ((features, gold), (silver, known), *truth):
         tables.append(settings, table, build_rows(table, rows), batch_id=f"test/{case.name}/questions/1")
 
 
