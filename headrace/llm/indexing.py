@@ -26,9 +26,13 @@ from headrace.settings import Settings
 from headrace.use_case import UseCase
 
 logger = logging.getLogger(__name__)
+progress = logging.getLogger("headrace.progress")
 
 FLOW = "llm_index"
 CORPUS_GATE = "corpus"
+
+# Texts that are embedded between two lines on the screen, about a minute of a core: a large body of documents takes many of them.
+TEXTS_AT_ONCE = 1_000
 
 # Texts to float32 of shape (texts, 384).
 Embed = Callable[[Sequence[str]], np.ndarray]
@@ -145,7 +149,12 @@ def _embed(settings: Settings, chunks: pl.DataFrame, known: pl.DataFrame, embed:
     if new.is_empty():
         return known
     embed = embed or load_embedder(settings).embed
-    vectors = embed(new["text"].to_list())
+    texts, parts = new["text"].to_list(), []
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        parts.append(embed(texts[start : start + TEXTS_AT_ONCE]))
+        if len(texts) > TEXTS_AT_ONCE:
+            progress.info("%s of %s texts embedded", f"{min(start + TEXTS_AT_ONCE, len(texts)):,}", f"{len(texts):,}")
+    vectors = np.concatenate(parts)
     logger.info("embedded texts=%d reused=%d", new.height, known.height)
     embedding = pl.Series("embedding", vectors, dtype=pl.Array(pl.Float32, DIMENSION)).cast(pl.List(pl.Float32))
     return pl.concat([known, new.select("text_hash").with_columns(embedding)])

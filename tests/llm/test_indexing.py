@@ -86,6 +86,23 @@ def test_new_chunks_are_found_and_those_of_deleted_and_changed_documents_vanish_
     assert (row["chunk_count"], row["added_count"], row["deleted_count"]) == (2, 2, 3)
 
 
+def test_many_texts_are_embedded_part_by_part_and_it_is_said_how_far_that_is(settings, monkeypatch, caplog):
+    deliver(settings, 1, {"a.md": "a list is mutable\n\na tuple", "b.md": "what is a string"})
+    run_index(settings, 1)
+    whole = tables.read(settings, index_versions.chunk_table(CASE)).sort("chunk_id").collect()
+    monkeypatch.setattr(indexing, "TEXTS_AT_ONCE", 2)
+    caplog.set_level("INFO", logger="headrace.progress")
+    deliver(settings, 2, {"a.md": "a dict\n\na set\n\na frozen set"})
+    run_index(settings, 2)
+    assert [record.getMessage() for record in caplog.records if record.name == "headrace.progress"] == [
+        "2 of 3 texts embedded",
+        "3 of 3 texts embedded",
+    ]
+    run_index(settings, 1, revision=2)
+    again = tables.read(settings, index_versions.chunk_table(CASE)).filter(pl.col("_as_of") == at(1)).sort("chunk_id").collect()
+    assert_frame_equal(again, whole)
+
+
 def test_an_earlier_version_answers_as_it_did(settings):
     deliver(settings, 1, {"a.md": "a list is mutable"})
     first = run_index(settings, 1)

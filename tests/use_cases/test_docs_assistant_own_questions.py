@@ -81,7 +81,8 @@ def test_a_run_that_goes_on_after_a_kill_makes_the_same_instants(own, tmp_path):
     assert whole.equals(killed)
 
 
-def test_a_file_without_one_of_the_two_is_refused_by_its_contract(own):
-    at = write(own, "first.csv", "question", "What is tea?")
-    with pytest.raises(SourceError, match="answer_section_id"):
+@pytest.mark.parametrize("head", ["question", "question;answer_section_id"])
+def test_a_file_without_one_of_the_two_is_refused_and_told_that_two_are_enough(own, head):
+    at = write(own, "first.csv", head, "What is tea?")
+    with pytest.raises(SourceError, match=rf"first\.csv: has the columns {head}; give it question and answer_section_id, separated by commas"):
         ingest(own, at + timedelta(seconds=1))

@@ -75,11 +75,11 @@ def complete_questions(
         until: Instant (UTC) of the run.
 
     Raises:
-        SourceError: A new question has an instant of its own that is over.
+        SourceError: One of the two columns is missing, or a new question has an instant of its own that is over.
     """
     if "question" not in rows.columns or "answer_section_id" not in rows.columns:
-        # Its contract says what is missing.
-        return rows
+        # The contract would ask for all columns, of which two are enough.
+        raise SourceError(f"has the columns {', '.join(rows.columns)}; give it question and answer_section_id, separated by commas")
     ids = [name_question(question or "") for question in rows["question"]]
     added = {
         "question_id": pl.Series(ids, dtype=pl.String),
