@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from headrace.serving import chat_pages, completions
 from headrace.serving.browsers import check_host, check_post
-from headrace.serving.chat_schema import ChatReply, Feedback, PersonAnswer, Question, Recorded, build_chat_reply, split_words
+from headrace.serving.chat_schema import ChatReply, Feedback, PersonAnswer, Question, Recorded, build_chat_reply, format_event, split_words
 from headrace.serving.feedback import FeedbackDesk
 from headrace.serving.findings import Place, explain
 from headrace.serving.incoming import build_request_id, read_body, read_request_id
@@ -177,18 +177,14 @@ class Chat:
 def stream_events(reply: ChatReply) -> Iterator[str]:
     """An answer as server-sent events: `delta` for each word, `citation` for each citation, at last `done` with all of it."""
     for words in split_words(reply.answer):
-        yield _format_event("delta", {"text": words})
+        yield format_event({"text": words}, name="delta")
     for citation in reply.citations:
-        yield _format_event("citation", citation.model_dump())
-    yield _format_event("done", reply.model_dump())
+        yield format_event(citation.model_dump(), name="citation")
+    yield format_event(reply.model_dump(), name="done")
 
 
 def _tell(kind: str, _: Place) -> str | None:
     return "is unknown here; /docs lists what is asked for" if kind == "extra_forbidden" else None
-
-
-def _format_event(name: str, data: dict[str, object]) -> str:
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
 def _describe(body: type[BaseModel]) -> dict[str, object]:

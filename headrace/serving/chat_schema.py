@@ -152,3 +152,8 @@ def _add(counts: list[int | None]) -> int | None:
 def split_words(text: str) -> list[str]:
     """A text in pieces of a word and the white space behind it; together they are the text."""
     return [piece for piece in re.split(r"(?<=\s)(?=\S)", text) if piece]
+
+
+def format_event(data: dict[str, Any], *, name: str | None = None) -> str:
+    """A server-sent event. Everything beyond ASCII is escaped: many clients end a line at U+2028 or U+0085 too, in the middle of the data."""
+    return ("" if name is None else f"event: {name}\n") + f"data: {json.dumps(data)}\n\n"

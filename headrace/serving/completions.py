@@ -4,7 +4,6 @@ The last message of the user is the question; earlier ones are not read, since e
 those of the model that was called; of a quotation, which has no tokenizer, counts of words and signs.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -14,7 +13,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from headrace.serving.chat_schema import MAX_QUESTION_CHARACTERS, ChatReply, split_words
+from headrace.serving.chat_schema import MAX_QUESTION_CHARACTERS, ChatReply, format_event, split_words
 
 # Behind the assistant's name, it asks for a model's words: a name is what every client lets one choose.
 IN_WORDS = "-in-words"
@@ -185,13 +184,9 @@ def _stream(reply: ChatReply, common: dict[str, Any], usage: dict[str, int] | No
     deltas = [{"role": "assistant", "content": ""}, *({"content": words} for words in split_words(reply.answer))]
     chunk = common | {"object": "chat.completion.chunk"}
     for delta in deltas:
-        yield _format(chunk | {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}]})
+        yield format_event(chunk | {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}]})
     end = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"}
-    yield _format(chunk | {"choices": [end]} | _extend(reply))
+    yield format_event(chunk | {"choices": [end]} | _extend(reply))
     if usage is not None:
-        yield _format(chunk | {"choices": [], "usage": usage})
+        yield format_event(chunk | {"choices": [], "usage": usage})
     yield "data: [DONE]\n\n"
-
-
-def _format(chunk: dict[str, Any]) -> str:
-    return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"

@@ -16,7 +16,7 @@ from headrace.models.kinds.assistant import ANSWER, CONFIDENCE, DOES_NOT_KNOW, Q
 from headrace.serving.app import create_app
 from headrace.serving.browsers import PAGE_HEADERS
 from headrace.serving.chat_pages import ASSETS
-from headrace.serving.chat_schema import build_chat_reply, split_words
+from headrace.serving.chat_schema import build_chat_reply, format_event, split_words
 from headrace.serving.request_rows import requests_table
 from tests.serving.test_app import ASKED_AT, QUICK
 from tests.serving.tiny_assistant import ASKED, ASSISTANT, MARKUP, World, load_chain, say
@@ -60,6 +60,13 @@ def chunks(text: str) -> list[Any]:
     lines = [line.removeprefix("data: ") for line in text.strip().split("\n\n")]
     assert lines[-1] == "[DONE]"
     return [json.loads(line) for line in lines[:-1]]
+
+
+def test_an_event_is_one_line_of_data_whatever_a_document_holds():
+    said = {"text": "a\u2028b\x85c\nd\r\x0b \U0001f600"}
+    name, data, end = format_event(said, name="delta").split("\n", 2)
+    assert (name, json.loads(data.removeprefix("data: ")), end) == ("event: delta", said, "\n")
+    assert len(format_event(said).splitlines()) == 2
 
 
 def test_a_section_is_cited_with_the_whole_name_of_its_file() -> None:
