@@ -35,31 +35,37 @@ def render_prompts(settings: Settings, case: UseCase) -> str:
     rows = tables.read(settings, table).collect() if table in tables.list_tables(settings) else pl.DataFrame()
     if rows.is_empty():
         return f"No answer in a model's words was judged yet: {command} makes them."
-    lines = _list_lines(rows)
+    lines, left_out = _list_lines(rows)
     count = format_count(lines[0].height, "question")
     made = f"Answers in a model's words, made by {command} (`PROMPT=` tries another prompt), to {count} on which no chain was tuned."
     intro = f"{made} {_LEGEND}"
     header = ("chain", "prompt", "model", "answered", *_NAMES.values())
-    gains = [_tell_gain(lines[0], line, seed=settings.seed) for line in lines[1:]]
-    return "\n\n".join(
-        [intro, render_table(header, [_render(line, seed=settings.seed) for line in lines]), *gains, render_rubrics(settings, case, lines)]
-    )
+    gains = [_tell_gain(lines[0], line, seed=settings.seed) for line in (*lines[1:], *left_out)]
+    few = [f"{_name(line)} {line.height} of them" for line in left_out]
+    aside = [f"Not in the table, because fewer than half of these questions were put to it: {', '.join(few)}."] if few else []
+    table = render_table(header, [_render(line, seed=settings.seed) for line in lines])
+    return "\n\n".join([intro, table, *aside, *gains, render_rubrics(settings, case, lines)])
 
 
-def _list_lines(rows: pl.DataFrame) -> list[pl.DataFrame]:
-    """Rows by chain and prompt, on the questions that all of them were asked; what was asked first, or more, leads.
+def _list_lines(rows: pl.DataFrame) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:
+    """Rows by chain and prompt, on the questions that all of them were asked, and those that were asked too few of them.
 
-    The newest chain is there in any case; of the others those that share a question with it and with all that are newer.
+    What was asked first, or more, leads. The newest chain is there in any case; of the others those that share half of the questions with it
+    and with all that are newer: a prompt that was tried on five questions must not leave five of a hundred.
     """
     asked: set[str] = set()
-    lines = []
+    lines, left_out = [], []
     for part in sorted(rows.partition_by(_LINE), key=lambda part: (-part["model_version"][0], -part.height)):
         shared = asked & set(part["question_id"]) if lines else set(part["question_id"])
-        if shared:
+        if 2 * len(shared) >= len(asked):
             asked = shared
             lines.append(part)
-    lines = [line.filter(pl.col("question_id").is_in(asked)).sort("question_id") for line in lines]
-    return sorted(lines, key=lambda line: (line["model_version"][0], line["worded_at"].min(), -line.height))
+        else:
+            left_out.append(part)
+    lines, left_out = ([part.filter(pl.col("question_id").is_in(asked)).sort("question_id") for part in parts] for parts in (lines, left_out))
+    return sorted(lines, key=lambda line: (line["model_version"][0], line["worded_at"].min(), -line.height)), [
+        part for part in left_out if part.height
+    ]
 
 
 def _render(line: pl.DataFrame, *, seed: int) -> tuple[str, ...]:
@@ -80,8 +86,11 @@ def _tell_gain(first: pl.DataFrame, other: pl.DataFrame, *, seed: int) -> str:
     figures = compare_words(other, first, seed=seed)
     told = [f"{_NAMES[metric]} {_spread(figures, f'{metric}_gain', is_gain=True)}" for metric in ("worded_fraction", "citation_precision_fraction")]
     told.append(f"tokens times {_spread(figures, 'token_count_ratio', is_gain=False)}")
-    names = [f"{line['prompt'][0]} v{line['prompt_version'][0]} (chain {line['model_version'][0]})" for line in (other, first)]
-    return f"{names[0]} against {names[1]}, on the {figures['question_count']:.0f} questions that both answered: {', '.join(told)}."
+    return f"{_name(other)} against {_name(first)}, on the {figures['question_count']:.0f} questions that both answered: {', '.join(told)}."
+
+
+def _name(line: pl.DataFrame) -> str:
+    return f"{line['prompt'][0]} v{line['prompt_version'][0]} (chain {line['model_version'][0]})"
 
 
 def _spread(figures: dict[str, float | None], name: str, *, is_gain: bool) -> str:

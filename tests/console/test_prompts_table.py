@@ -32,6 +32,16 @@ def test_each_prompt_has_a_line_on_the_questions_of_all_and_the_others_are_held_
     assert "tokens times 1.200 (1.200 to 1.200)" in page
 
 
+def test_a_prompt_that_was_tried_on_a_few_questions_leaves_the_table_of_the_others_as_it_is(settings):
+    write(settings, "a", worded_rows(worded=0.5, count=40))
+    write(settings, "b", worded_rows(worded=0.2, count=10), prompt="tried")
+    page = render_prompts(settings, CASE)
+    assert "to 40 questions on which no chain was tuned" in page
+    assert "| tried v1 |" not in page
+    assert "fewer than half of these questions were put to it: tried v1 (chain 1) 10 of them." in page
+    assert "tried v1 (chain 1) against answer v1 (chain 1), on the 10 questions that both answered: in its words -0.300 (" in page
+
+
 def test_tokens_that_nobody_counted_are_a_dash(settings):
     write(settings, "a", worded_rows(tokens=None))
     assert page_cells(render_prompts(settings, CASE))[-2] == "-"
