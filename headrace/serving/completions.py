@@ -97,9 +97,14 @@ def add_routes(app: FastAPI, assistant: Answers) -> None:
     async def models(request: Request) -> Response:
         """The assistant, and where its answers may be worded by a model, the same by another name."""
         assistant.check_host(request)
-        created = int(assistant.served_since.timestamp())
-        data = [{"id": name, "object": "model", "created": created, "owned_by": "headrace"} for name in list_models(assistant)]
-        return JSONResponse({"object": "list", "data": data})
+        return JSONResponse({"object": "list", "data": [_describe(name, assistant) for name in list_models(assistant)]})
+
+    @app.get("/v1/models/{name}")
+    async def model(request: Request, name: str) -> Response:
+        """One of them, by its name."""
+        assistant.check_host(request)
+        _check_known(name, assistant)
+        return JSONResponse(_describe(name, assistant))
 
     schema = {"required": True, "content": {"application/json": {"schema": {"type": "object", "required": ["model", "messages"]}}}}
 
@@ -107,11 +112,9 @@ def add_routes(app: FastAPI, assistant: Answers) -> None:
     async def complete(request: Request) -> Response:
         """Answer the last message of the user, in OpenAI's shape, with `citations` beside it."""
         asked = await assistant.read(request, Completion)
-        known = list_models(assistant)
-        if asked.model not in known:
-            raise HTTPException(404, f"there is no model {asked.model[:100]!r} here; there is {', '.join(known)}")
+        _check_known(asked.model, assistant)
         question = find_question(asked.messages)
-        reply = await assistant.answer(request, question, conversation_id=None, is_worded=known[asked.model])
+        reply = await assistant.answer(request, question, conversation_id=None, is_worded=list_models(assistant)[asked.model])
         usage = _count(asked.messages, reply)
         headers = {"X-Request-ID": reply.request_id, "Cache-Control": "no-store"}
         common = {"id": reply.request_id, "created": int(assistant.now().timestamp()), "model": asked.model}
@@ -125,6 +128,16 @@ def add_routes(app: FastAPI, assistant: Answers) -> None:
 def list_models(assistant: Answers) -> dict[str, bool | None]:
     """Names by which an assistant is asked -> whether a model's words are wished for by it; None: as the server is set."""
     return {assistant.model: None} | ({} if assistant.words == "never" else {f"{assistant.model}{IN_WORDS}": True})
+
+
+def _check_known(name: str, assistant: Answers) -> None:
+    known = list_models(assistant)
+    if name not in known:
+        raise HTTPException(404, f"there is no model {name[:100]!r} here; there is {', '.join(known)}")
+
+
+def _describe(name: str, assistant: Answers) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": int(assistant.served_since.timestamp()), "owned_by": "headrace"}
 
 
 def find_question(messages: Sequence[_Message]) -> str:

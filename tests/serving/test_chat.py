@@ -197,6 +197,13 @@ def complete(*messages: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"url": "/v1/chat/completions", "json": {"model": ASSISTANT.name, "messages": list(said), "temperature": 0, **more}}
 
 
+def test_a_model_is_told_by_its_name_and_another_is_none(world: World) -> None:
+    listed, named, other = ask(world, *({"method": "GET", "url": f"/v1/models{name}"} for name in ("", f"/{ASSISTANT.name}", "/gpt")))
+    assert named.json() == listed.json()["data"][0]
+    assert (other.status_code, other.json()["error"]["code"]) == (404, "model_not_found")
+    assert other.json()["error"]["message"].startswith("there is no model 'gpt' here; there is docs_assistant")
+
+
 def test_openais_clients_get_an_answer_in_their_shape_with_citations_beside_it(world: World) -> None:
     plain, response, models = ask(world, say(), complete(), {"method": "GET", "url": "/v1/models"})
     completion = response.json()
@@ -267,10 +274,13 @@ def test_pages_are_shown_under_the_servers_own_name_only_and_no_other_file_is(wo
     elsewhere = {"Host": "evil.example"}
     shown = ask(
         world,
-        *({"method": "GET", "url": url, "headers": elsewhere} for url in ("/", "/queue", "/queue/questions", "/v1/models")),
+        *(
+            {"method": "GET", "url": url, "headers": elsewhere}
+            for url in ("/", "/queue", "/queue/questions", "/v1/models", f"/v1/models/{ASSISTANT.name}")
+        ),
         {"method": "GET", "url": "/assets/..%2Fchat.py"},
     )
-    assert [page.status_code for page in shown] == [403, 403, 403, 403, 404]
+    assert [page.status_code for page in shown] == [403, 403, 403, 403, 403, 404]
 
 
 def test_openapi_describes_the_routes_of_an_assistant_in_its_old_words(world: World) -> None:
