@@ -36,12 +36,20 @@ def read_open_ticks(settings: Settings, case: UseCase, *, until: datetime | None
 
     On a wall clock it is this run's own instant. A replay has its open ticks: all of them for a verb, the next one for a deployed
     run, whose `retrain` and `promote` are deployments of their own and have to come before the tick after it.
+
+    Raises:
+        UseCaseError: The clock on the wall is past the whole replay: nothing would be taken at its ticks, and all would look done.
     """
     if not is_replayed(settings, case):
         return [read_as_of(settings, case, "lifecycle", until)]
     finished = set(runs.read_ticks(settings, case.name))
     limit = until if until is None or until.tzinfo else until.replace(tzinfo=UTC)
     open_ticks = [tick for tick in case.replay.ticks if tick not in finished and (limit is None or tick <= limit)]
+    if open_ticks and (newest := max(finished, default=open_ticks[0])) > case.replay.ticks[-1]:
+        raise UseCaseError(
+            f"{case.name} is at {newest:%Y-%m-%d %H:%M}Z in {settings.environment}, and its replay would go back to {open_ticks[0]:%Y-%m-%d %H:%M}Z; "
+            "go on as before (DOCS= of your own documents, HEADRACE_CLOCK=wall), or start over with make reset"
+        )
     return open_ticks[:1] if is_deployed() else open_ticks
 
 

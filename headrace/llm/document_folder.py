@@ -83,13 +83,14 @@ class DocumentFolder:
         """
         if feed not in (DOCUMENTS, VERSIONS):
             raise SourceError(f"a folder of documents has no feed {feed!r}; feeds: {DOCUMENTS}, {VERSIONS}")
+        bronze = self._read_bronze(DOCUMENTS)
+        # First, for the past of a replay would hide that it is another body whose past that is.
+        self._check_origin(bronze)
         manifest = self._read_bronze(VERSIONS).drop("_source", "_batch_id")
         newest_at = manifest["known_at"].max()
         known_at = self.first_known_at if self.first_known_at is not None and newest_at is None else until
         if known_at > until or (isinstance(newest_at, datetime) and until < newest_at):
             return []
-        bronze = self._read_bronze(DOCUMENTS)
-        self._check_origin(bronze)
         held = set(bronze.select("document_id", "content_hash").iter_rows())
         found = list_documents(self.find_folder(self._environment), excluded=self.excluded)
         if feed == DOCUMENTS:

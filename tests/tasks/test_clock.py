@@ -47,6 +47,16 @@ def test_a_finished_tick_is_not_open_and_later_ones_wait_for_their_time(settings
     assert read_open_ticks(settings, CASE, until=FIRST) == []
 
 
+def test_a_replay_that_the_wall_clock_is_past_is_refused_where_any_of_it_is_open(settings):
+    after = datetime(2026, 11, 1, tzinfo=UTC)
+    runs.record_tick(settings, CASE.name, after)
+    with pytest.raises(UseCaseError, match="flight_delay is at 2026-11-01 00:00Z in dev, and its replay would go back to 2013.*DOCS= of your own"):
+        read_open_ticks(settings, CASE, until=None)
+    for tick in CASE.replay.ticks:
+        runs.record_tick(settings, CASE.name, tick)
+    assert read_open_ticks(settings, CASE, until=None) == []
+
+
 def test_an_instant_after_the_end_of_the_replay_is_refused(settings):
     with pytest.raises(UseCaseError, match="lies after 2014-01-01"):
         read_as_of(settings, CASE, "ingest", datetime(2031, 1, 1, tzinfo=UTC))
