@@ -27,11 +27,11 @@ from headrace.llm.evaluation_sets import HOW_TO_DELIVER
 from headrace.llm.gateway import read_identity
 from headrace.llm.guardrails.loading import load_guardrails
 from headrace.llm.monitoring.topics import as_json, fit_topics
-from headrace.llm.prompt_templates import read_prompt
 from headrace.llm.prompts import register_prompt
 from headrace.llm.question_splits import split_questions
 from headrace.llm.retrieval_config import PLAIN_SEARCH, RetrievalConfig
 from headrace.llm.searching import embed_questions, open_retriever, pin_index, tune_retrieval
+from headrace.llm.wording import read_wording_prompt
 from headrace.models.candidate import BASELINE, CARD, DRIFT_REFERENCE, EXPLANATION, METRICS, Candidate, write_candidate, write_json
 from headrace.models.kinds import load_kind
 from headrace.models.kinds.assistant import NO_SECTION
@@ -153,7 +153,7 @@ def _pin(settings: Settings, case: UseCase, config: RetrievalConfig, confidence:
 
 def _pin_prompt(settings: Settings, case: UseCase) -> dict[str, Any]:
     """The prompt as its file is now, registered: the same text is the same version."""
-    found = register_prompt(settings, case.name, read_prompt(case.name, case.chain_spec.prompt))
+    found = register_prompt(settings, case.name, read_wording_prompt(case.name, case.chain_spec.prompt, quoted=case.chain_spec.quoted))
     return {"name": found.template.name, "version": found.version, "hash": found.hash}
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from headrace.llm.chain_candidate import CHAIN, Pins, read_pins
 from headrace.llm.gateway import read_identity
-from headrace.llm.prompt_templates import read_prompt
 from headrace.llm.prompts import PromptVersion, load_prompt, register_prompt
+from headrace.llm.wording import read_wording_prompt
 from headrace.models.candidate import read_candidate
 from headrace.registry import history, versions
 from headrace.registry.versions import Version
@@ -59,7 +59,7 @@ def list_contestants(settings: Settings, case: UseCase, *, as_of: datetime, prom
     if challenger is not None and read_candidate(challenger.folder).as_of <= as_of and (champion is None or describe_change(champion, challenger)):
         found.append(challenger)
     if champion is not None and prompt is not None:
-        tried = register_prompt(settings, case.name, read_prompt(case.name, prompt))
+        tried = register_prompt(settings, case.name, read_wording_prompt(case.name, prompt, quoted=champion.quoted))
         found.append(replace(champion, prompt={"name": tried.template.name, "version": tried.version, "hash": tried.hash}))
     # Two that would say the same are asked once.
     return list({(contestant.model_id, contestant.prompt["hash"]): contestant for contestant in found}.values())

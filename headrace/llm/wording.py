@@ -14,7 +14,7 @@ from headrace.llm.chain import Chain, Section
 from headrace.llm.chat_wire import Message
 from headrace.llm.gateway import Completion, Gateway
 from headrace.llm.model_calls import CallOrigin, ModelCall
-from headrace.llm.prompt_templates import render_prompt
+from headrace.llm.prompt_templates import PromptTemplate, read_prompt, render_prompt
 from headrace.llm.prompts import PromptVersion
 from headrace.llm.text_metrics import list_words, measure_groundedness, split_sentences
 from headrace.models.kinds.assistant import DOES_NOT_KNOW, Reply
@@ -98,6 +98,21 @@ def _find_obstacle(completion: Completion, alias: str) -> str:
     if call.alias != alias:
         return f"alias {call.alias!r} answered in the place of {alias!r}, which the chain pins"
     return "" if call.finish_reason == "stop" else f"the answer was cut off ({call.finish_reason})"
+
+
+def read_wording_prompt(use_case: str, name: str, *, quoted: int) -> PromptTemplate:
+    """A prompt as its file has it, refused unless it takes what a chain has to give: a question, and so many passages.
+
+    Raises:
+        PromptError: There is no such file, it is wrong, or it takes something else.
+    """
+    template = read_prompt(use_case, name)
+    try:
+        render_prompt(template, {"question": "?", "passages": [{"title": "?", "text": "?"}] * quoted})
+    except PromptError as error:
+        given = f"what words answers is given question and up to {quoted} passages (title, text)"
+        raise PromptError(f"{error}; {given}. Change its variables, or name another prompt") from error
+    return template
 
 
 def judge_wording(chain: Chain, quoted: Reply, sections: tuple[Section, ...], text: str, *, system_prompt: str) -> tuple[Reply, Decision]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from headrace.llm.wording import judge_wording, says_that_it_does_not_know
+from headrace.errors import PromptError
+from headrace.llm.wording import judge_wording, read_wording_prompt, says_that_it_does_not_know
 from tests.llm.tiny_chain import CHAIN, SECTIONS
 
 QUESTION = "how do i sort a list in place?"
@@ -53,3 +54,11 @@ def test_words_that_do_not_stand_give_way_to_the_quotations(text, reason):
 @pytest.mark.parametrize(("text", "expected"), [("I do not know.", True), ("I do not know [1].", True), ("You do not know it.", False), ("", False)])
 def test_a_model_that_declines_is_heard(text, expected):
     assert says_that_it_does_not_know(text) is expected
+
+
+def test_a_prompt_that_takes_something_else_than_question_and_passages_words_no_answers():
+    assert read_wording_prompt("docs_assistant", "answer_short", quoted=3).name == "answer_short"
+    with pytest.raises(PromptError, match=r"answer is missing; passages is not declared.*is given question and up to 3 passages \(title, text\)"):
+        read_wording_prompt("docs_assistant", "judge_answer", quoted=3)
+    with pytest.raises(PromptError, match="passages has 9 items"):
+        read_wording_prompt("docs_assistant", "answer", quoted=9)
