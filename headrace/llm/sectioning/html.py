@@ -7,9 +7,10 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from headrace.llm.sectioning.section import Part
 
-# Boilerplate: the same on every page, or written for a browser.
+# Boilerplate: the same on every page, or written for a browser. What its style hides no reader sees, and orders to an assistant stand there.
 _DROPPED = (
     "script, style, template, noscript, nav, footer, aside, form, button, svg, iframe, head, [hidden], [role=navigation], [role=search], "
+    "[style*='display:none' i], [style*='display: none' i], "
     "[aria-hidden=true], .sidebar, .sphinxsidebar, .related, .toctree-wrapper, .headerlink, .anchor-link, .breadcrumbs, .toc, #toc"
 )
 # Where the text of a page is, most telling first; a page may have several articles, and then all of its body is read.
