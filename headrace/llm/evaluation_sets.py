@@ -6,6 +6,7 @@ from datetime import datetime
 import polars as pl
 
 from headrace.lake import tables
+from headrace.llm.text_metrics import normalise
 from headrace.settings import Settings
 
 # Means with intervals, and what each is made of.
@@ -26,7 +27,8 @@ class EvaluationSet:
     Attributes:
         table: Where they are kept.
         version: Version of that table that was read; 0 where nothing was written to it yet.
-        rows: `question_id`, `question`, `answer_section_id` (null: no section answers it). Grain: one row per question that can be judged.
+        rows: `question_id`, `question`, `answer_section_id` (null: no section answers it). Grain: one row per question that can be judged;
+            no two of them have the same words.
         unjudged_count: Questions of which nobody has said whether a section answers them.
     """
 
@@ -56,8 +58,23 @@ def read_evaluation_set(settings: Settings, table: str, *, as_of: datetime) -> E
     """
     version = tables.read_version(settings, table)
     known = tables.read(settings, table, version=version).filter(pl.col("known_at") <= as_of)
-    rows = known.select("question_id", "question", "answer_section_id", "is_answerable").sort("question_id").collect()
+    rows = known.select("question_id", "question", "answer_section_id", "is_answerable", "known_at").sort("question_id").collect()
     # Answerable without a section, or nothing said at all: such a question can neither be found nor missed.
     is_judged = pl.col("is_answerable").is_not_null() & (pl.col("is_answerable") == pl.col("answer_section_id").is_not_null())
     judged = rows.filter(is_judged)
-    return EvaluationSet(table=table, version=version or 0, rows=judged.drop("is_answerable"), unjudged_count=rows.height - judged.height)
+    once = keep_newest_truth(judged).drop("is_answerable", "known_at")
+    return EvaluationSet(table=table, version=version or 0, rows=once, unjudged_count=rows.height - judged.height)
+
+
+def keep_newest_truth(questions: pl.DataFrame) -> pl.DataFrame:
+    """Each question once: two with the same words would count twice, and one of them could tune what the other judges.
+
+    Args:
+        questions: `question_id`, `question`, `known_at` (UTC) and more. Grain: one row per question whose truth somebody knows.
+
+    Returns:
+        The rows whose truth was known last, in the order of their ids.
+    """
+    words = pl.Series("words", [normalise(question) for question in questions["question"]], dtype=pl.String)
+    newest = questions.with_columns(words).sort("known_at", "question_id").unique("words", keep="last", maintain_order=True)
+    return newest.drop("words").sort("question_id")

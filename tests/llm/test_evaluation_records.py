@@ -37,9 +37,9 @@ def write_questions(settings: Settings, rows: list[tuple]) -> None:
 
 # Only meaning finds what erases, only words tell that the second kind is about files: a fusion finds both.
 QUESTIONS = [
-    *((f"delete-{number}", "erase", "files#1", True, KNOWN) for number in range(6)),
-    *((f"list-{number}", "thread thread open file", "files#2", True, KNOWN) for number in range(6)),
-    *((f"moon-{number}", "how far is the moon", None, False, KNOWN) for number in range(4)),
+    *((f"delete-{number}", f"erase {number}", "files#1", True, KNOWN) for number in range(6)),
+    *((f"list-{number}", f"thread thread open file {number}", "files#2", True, KNOWN) for number in range(6)),
+    *((f"moon-{number}", f"how far is the moon {number}", None, False, KNOWN) for number in range(4)),
     ("later", "thread", "threads#1", True, LATER),
     ("unjudged", "thread", None, None, KNOWN),
     ("half-judged", "thread", None, True, KNOWN),
@@ -65,6 +65,14 @@ def test_only_what_was_known_and_judged_is_a_question_of_the_set(settings):
     found = read_evaluation_set(settings, TABLE, as_of=AS_OF)
     assert (found.truth.height, len(found.unanswerable), found.unjudged_count) == (12, 4, 2)
     assert found.version == tables.read_version(settings, TABLE)
+
+
+def test_of_questions_in_the_same_words_the_one_known_last_is_asked(settings):
+    repeated = ("again", "Erase 0!", "files#2", True, AS_OF)
+    write_questions(settings, [*QUESTIONS, repeated])
+    found = read_evaluation_set(settings, TABLE, as_of=AS_OF)
+    assert found.rows["question_id"].to_list() == sorted(found.rows["question_id"].to_list())
+    assert (found.truth.height, found.truth.filter(pl.col("question_id").is_in(["delete-0", "again"])).rows()) == (12, [("again", "files#2")])
 
 
 def test_an_evaluation_is_written_once_and_names_what_it_was_made_of(settings):

@@ -17,6 +17,7 @@ def test_a_truth_whose_section_is_gone_was_renamed_or_never_there_is_none():
         "questions": pl.DataFrame(
             {
                 "question_id": list(questions),
+                "question": [f"Why {name}?" for name in questions],
                 "answer_section_id": list(questions.values()),
                 "is_answerable": [name != "nowhere" for name in questions],
                 "known_at": [NOON] * len(questions),
@@ -40,3 +41,20 @@ def test_a_truth_whose_section_is_gone_was_renamed_or_never_there_is_none():
     }
     assert set(inputs) == set(LABEL.inputs)
     assert dict(LABEL.build(inputs).select("question_id", NAME).iter_rows()) == {"stays": "kept.md#a", "nowhere": NO_SECTION}
+
+
+def test_of_questions_in_the_same_words_the_newest_truth_counts_alone():
+    questions = pl.DataFrame(
+        {
+            "question_id": ["reference", "feedback", "other"],
+            "question": ["Why is the sky blue?", "why is sky  blue", "Why is the sea blue?"],
+            "answer_section_id": ["sky.md#a", None, None],
+            "is_answerable": [True, False, False],
+            "known_at": [NOON, NOON + timedelta(hours=1), NOON],
+        }
+    )
+    nothing = pl.DataFrame(
+        schema={"document_id": pl.String, "content_hash": pl.String, "is_deleted": pl.Boolean, "known_at": pl.Datetime("us", "UTC")}
+    )
+    inputs = {"questions": questions, "document_versions": nothing, "sections": nothing.select("document_id", "content_hash", section_id=pl.lit(""))}
+    assert set(LABEL.build(inputs)["question_id"]) == {"feedback", "other"}

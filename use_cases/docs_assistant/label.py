@@ -1,7 +1,7 @@
 """The label: the section of the documents that answers a question, or that none does.
 
 A truth that names a section which was deleted, renamed or never there is none: nobody could find it, and a chain that follows its
-documents would lose against one that still quotes what is gone.
+documents would lose against one that still quotes what is gone. Of questions in the same words the newest truth counts.
 """
 
 import logging
@@ -11,6 +11,7 @@ from functools import cache
 import polars as pl
 
 from headrace.features.views import Inputs
+from headrace.llm.evaluation_sets import keep_newest_truth
 from headrace.models.kinds.assistant import NO_SECTION
 from headrace.use_case import Label
 
@@ -27,7 +28,8 @@ def build_label(inputs: Inputs) -> pl.DataFrame:
         `known_at` (UTC). Grain: one row per labelled question.
     """
     truth = pl.when("is_answerable").then("answer_section_id").otherwise(pl.lit(NO_SECTION)).alias(NAME)
-    labels = inputs["questions"].select("question_id", truth, "known_at").drop_nulls(NAME)
+    known = inputs["questions"].select("question_id", "question", truth, "known_at").drop_nulls(NAME)
+    labels = keep_newest_truth(known).drop("question")
     newest = inputs["document_versions"].sort("known_at").unique("document_id", keep="last").filter(~pl.col("is_deleted"))
     there = inputs["sections"].join(newest, on=["document_id", "content_hash"], how="semi")["section_id"]
     is_there = pl.col(NAME).is_in([NO_SECTION, *there])
