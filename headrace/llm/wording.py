@@ -142,6 +142,9 @@ def judge_wording(chain: Chain, quoted: Reply, sections: tuple[Section, ...], te
     checked = chain.guardrails.decide_answer(words, passages=passages, system_prompt=system_prompt)
     if not checked.decision.passed:
         return quoted, blocked(GATE, checked.decision.reason, evidence)
+    # The guardrail lets a half pass; what a model made up beside a sentence that stands is told with that one's authority.
+    if grounded is not None and grounded < 1:
+        return quoted, blocked(GATE, f"{grounded:.0%} of its sentences are in the cited passages, all of them needed", evidence)
     ids = tuple(section.section_id for section in cited)
     return replace(quoted, answer=text, cited=ids), passed(GATE, "the cited passages hold what it says", evidence)
 

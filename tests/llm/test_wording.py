@@ -33,6 +33,7 @@ def test_words_without_a_citation_stand_on_all_sections_that_were_shown():
     [
         pytest.param("Call the moon to sort it. [1]", "sentences are in the cited passages", id="made up"),
         pytest.param("Every key of a dict is hashable. [1]", "sentences are in the cited passages", id="cites another section"),
+        pytest.param("Lists have a sort method. Call the moon to sort one. [1]", "50% of its sentences are", id="made up beside what stands"),
         pytest.param("It sorts the list in place. [4]", "cites passage 4 of 3", id="cites what it was not shown"),
         pytest.param("It sorts the list in place. [0]", "cites passage 0 of 3", id="cites passage 0"),
         pytest.param("It sorts the list in place. [1, 7]", "cites passage 7 of 3", id="cites two, one of which it was not shown"),

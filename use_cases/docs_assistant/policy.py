@@ -46,7 +46,7 @@ POLICY = Policy(
         # A new prompt or model: of sixty questions, two prompts of the same worth differ by up to 0.18 in the share of answers that stand.
         "worded/question_count": 60,
         "worded/worded_fraction_gain_lower_bound": -0.2,
-        # By the small model a sixth of them stand, so nothing at all is hardly 0.2 less. Words that one answer in twenty shows are worth no call.
+        # By the small model a seventh of them stand, so nothing at all is hardly 0.2 less. Words that one answer in twenty shows are worth no call.
         "worded/worded_fraction": 0.05,
         "worded/citation_precision_fraction_gain_lower_bound": -0.2,
     },
