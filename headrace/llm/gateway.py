@@ -15,7 +15,7 @@ from headrace.llm.answering import Answer, CountTokens, Request
 from headrace.llm.chat_wire import Failure, Message
 from headrace.llm.endpoints import Endpoints, FetchModel
 from headrace.llm.hub import fetch
-from headrace.llm.hub_entries import load_entry
+from headrace.llm.hub_entries import check_licence, load_entry, load_policy
 from headrace.llm.model_calls import CallOrigin, ErrorKind, ModelCall
 from headrace.llm.model_settings import LocalModel, RemoteModel
 from headrace.settings import Settings
@@ -151,11 +151,13 @@ def read_identity(settings: Settings, alias: str) -> ModelIdentity:
 
     Raises:
         SettingsError: It is not declared.
-        ModelError: It is local, and the hub has no model of that name.
+        ModelError: It is local, and the hub has no model of that name, or its licence is not allowed: what may not answer is not pinned.
     """
     entry = _find(settings, alias)
     if isinstance(entry, LocalModel):
-        return ModelIdentity(kind=entry.kind, model=entry.model, address=None, sha256=load_entry(entry.model).files[0].sha256)
+        listed = load_entry(entry.model)
+        check_licence(listed, load_policy())
+        return ModelIdentity(kind=entry.kind, model=entry.model, address=None, sha256=listed.files[0].sha256)
     return ModelIdentity(kind=entry.kind, model=entry.model, address=entry.address, sha256=None)
 
 

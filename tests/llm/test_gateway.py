@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from headrace.errors import GatewayError, SettingsError
-from headrace.llm import answering
+from headrace.errors import GatewayError, ModelError, SettingsError
+from headrace.llm import answering, gateway
 from headrace.llm.gateway import Gateway, read_identity
+from headrace.llm.hub_entries import Policy
 from headrace.llm.model_calls import CallOrigin
 from headrace.settings import Settings
 from tests.llm import chat_server
@@ -285,3 +286,9 @@ def test_what_an_alias_stands_for_can_be_pinned(settings):
     assert (local.kind, local.address, len(local.sha256)) == ("local", None, 64)
     remote = read_identity(declare(settings, "https://models.example/v1"), "chat")
     assert (remote.kind, remote.model, remote.address, remote.sha256) == ("openai", "small", "https://models.example/v1", None)
+
+
+def test_a_model_whose_licence_is_not_allowed_is_pinned_by_no_chain(settings, monkeypatch):
+    monkeypatch.setattr(gateway, "load_policy", lambda: Policy(allowed_licences=("MIT",)))
+    with pytest.raises(ModelError, match=r"has the licence Apache-2\.0, and model_hub/policy\.yaml allows only MIT"):
+        read_identity(settings, "chat")
