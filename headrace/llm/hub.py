@@ -106,7 +106,7 @@ def _take_examined(entry: Entry, building: Path) -> Path:
         differences += (found := [difference for part in entry.files if (difference := _find_difference(entry, part, taken / part.name))])
         if not found:
             return taken
-        logger.warning("not what was examined model=%s release=%s", entry.name, release)
+        logger.info("not what was examined model=%s release=%s", entry.name, release)
     raise ModelError(
         f"{entry.name}: {differences[0]}; it is not what was examined, and was not kept. If the package has a new release, examine it and "
         f"correct {HUB.name}/{entry.name}.yaml; {_other_way(entry)}"

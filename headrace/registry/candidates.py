@@ -80,6 +80,20 @@ def load_candidate(settings: Settings, case: UseCase, folder: Path, *, threads: 
     return load_chain(settings, case, folder)
 
 
+def load_for_readers(settings: Settings, case: UseCase, folder: Path) -> LoadedCandidate:
+    """Load the candidate in a folder as a server answers by it: a chain tells nothing of documents that are deleted by now.
+
+    Raises:
+        CandidateError: As for `load_candidate`.
+    """
+    if _is_model(folder):
+        return load_candidate(settings, case, folder)
+    from headrace.llm.chain_candidate import load_chain
+    from headrace.llm.deletions import leave_out_deleted
+
+    return leave_out_deleted(settings, case, load_chain(settings, case, folder))
+
+
 def load_outside(folder: Path) -> LoadedCandidate:
     """Load a candidate where only its folder is at hand, as MLflow does; a chain asks the index of the environment that `HEADRACE_ENV` names.
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from headrace.lake.contracts import Contract, find_contract
 from headrace.models.kinds import load_kind
 from headrace.models.kinds.kind import Column, Kind
-from headrace.registry.candidates import load_candidate
+from headrace.registry.candidates import load_for_readers
 from headrace.serving.browsers import check_origin
 from headrace.serving.chat import ASSISTANT, Chat
 from headrace.serving.health import Health
@@ -89,7 +89,7 @@ def create_app(
         load: Loads a candidate's folder; left out, whatever family it is of.
     """
     server = ModelServer(
-        settings, case, find_champion=find_champion, load=load or partial(load_candidate, settings, case), clock=clock, pace=pace or Pace()
+        settings, case, find_champion=find_champion, load=load or partial(load_for_readers, settings, case), clock=clock, pace=pace or Pace()
     )
     chat = Chat(server) if case.kind == ASSISTANT else None
 
