@@ -6,8 +6,9 @@ from headrace.lake import tables
 from headrace.registry import history, versions
 from tests.operations.environment import prefect_api, start_run, wait_for_state
 from tests.story.asking import RESTS, answer, deployment, dev, kill, read_run, resume
+from tests.story.conftest import trained_home
 
-__all__ = ["deployment", "dev"]
+__all__ = ["deployment", "dev", "trained_home"]
 
 
 def test_forms_wait_through_kills_and_their_answers_decide(dev, deployment):
