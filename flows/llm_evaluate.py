@@ -42,7 +42,10 @@ def llm_evaluate(use_case: str, as_of: datetime | None = None, limit: Limit = No
         return end_repeat(run)
 
     # Both legs are asked once; their fusions are judged on what they returned.
-    steps = [append_retrieval_evaluation(settings, case, as_of=as_of), append_wordings(settings, case, as_of=as_of, limit=limit, prompt=prompt)]
-    # A judge takes some seconds for each label and answer, so a tick of the lifecycle leaves judges to `make evaluate`.
-    steps.append(append_grades(settings, case, as_of=as_of, with_judges=limit is not None))
+    steps = [append_retrieval_evaluation(settings, case, as_of=as_of)]
+    # Without questions nobody can be asked, and what cannot be measured is all that there is to say.
+    if steps[0].rows_read:
+        steps.append(append_wordings(settings, case, as_of=as_of, limit=limit, prompt=prompt))
+        # A judge takes some seconds for each label and answer, so a tick of the lifecycle leaves judges to `make evaluate`.
+        steps.append(append_grades(settings, case, as_of=as_of, with_judges=limit is not None))
     return end_stage(settings, run, steps)

@@ -32,6 +32,6 @@ CHAIN = ChainSpec(
     prompt="answer_short",
     model="chat",
     guardrails=GUARDRAILS,
-    # About eight seconds of a core each.
+    # Three to eight seconds of a core each.
     worded_at_once=20,
 )
