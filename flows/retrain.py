@@ -1,8 +1,8 @@
 """Retrain: the policy reads the metrics and says whether a new candidate is worth building; if so, it is built.
 
-Reads   metrics.model_performance, metrics.drift, metrics.promotions, metrics.retrain_decisions
+Reads   metrics.model_performance, metrics.drift, metrics.promotions, metrics.retrain_decisions, metrics.index_versions
 Writes  metrics.retrain_decisions, metrics.pipeline_runs; through `train` a challenger
-Gate    cool-down, budget, persistence, new labels
+Gate    cool-down, budget, persistence, new labels; documents that changed wait only for a challenger that is there
 Run     make retrain USE_CASE=flight_delay ENV=dev AS_OF=2013-07-01
 """
 
