@@ -19,6 +19,7 @@ from headrace.lake.runs import build_row
 from headrace.llm.personal_data import mask
 from headrace.llm.text_metrics import normalise
 from headrace.models.kinds.assistant import ANSWER, DOES_NOT_KNOW, QUOTATIONS
+from headrace.serving.feedback_log import PERSON
 from headrace.serving.logged_requests import find_requests
 from headrace.serving.request_rows import LoggedRow
 from headrace.settings import Settings
@@ -59,12 +60,15 @@ def name_question(feedback_id: str) -> str:
 def list_waiting(settings: Settings, case: UseCase) -> list[Waiting]:
     """Feedback with something to decide about, oldest first: a correction, an answer of a person, a wish for one, or a thumb down.
 
-    Praise alone is not listed; it can be accepted all the same.
+    Praise alone is not listed, nor a mere wish for a person once one has answered; both can be accepted all the same.
     """
     decided = tables.read(settings, TABLE).filter(pl.col("use_case") == case.name).select("feedback_id").collect()
     is_open = pl.col("correction").is_not_null() | (pl.col("rating") == "down") | pl.col("is_person_asked")
     feedback = tables.read(settings, case.table("silver", "feedback")).filter(is_open).collect()
-    rows = feedback.join(decided, on="feedback_id", how="anti").sort("given_at", "feedback_id").to_dicts()
+    by_person = feedback.filter(pl.col("origin") == PERSON)["request_id"].to_list()
+    is_mere_wish = pl.col("correction").is_null() & pl.col("rating").ne_missing("down")
+    listed = feedback.filter(~(is_mere_wish & pl.col("request_id").is_in(by_person)))
+    rows = listed.join(decided, on="feedback_id", how="anti").sort("given_at", "feedback_id").to_dicts()
     answers = find_requests(settings, case, [row["request_id"] for row in rows])
     return [_describe(row, answers[row["request_id"]]) for row in rows if row["request_id"] in answers]
 

@@ -166,6 +166,17 @@ def test_what_waits_is_listed_oldest_first_with_what_had_been_answered_and_prais
     assert "2 waiting, the oldest first" in shown
 
 
+def test_a_wish_for_a_person_waits_no_more_once_one_has_answered(settings: Settings, case: UseCase) -> None:
+    give(settings, "a", is_person_asked=True)
+    give(settings, "b", is_person_asked=True, rating="down")
+    for request_id in ("a", "b"):
+        said = SAID | {"origin": "person", "given_by": "Bob", "correction": "Call sort."}
+        about = answered(request_id, "how do i sort a list in place?")
+        log(feedback_folder(settings, ASSISTANT.name), build_row(said, feedback_id=f"by-bob-{request_id}", about=about, given_at=NOW))
+    bring_in(settings, case, now=NOW)
+    assert [found.feedback["feedback_id"] for found in list_waiting(settings, case)] == ["about-b", "by-bob-a", "by-bob-b"]
+
+
 def test_accepted_feedback_becomes_a_question_with_its_truth_and_an_example_with_its_lineage(settings: Settings, case: UseCase) -> None:
     add_section(settings, "lists#sorted", "sorted() makes a new list.")
     feedback_id = give(settings, "a", rating="down", correction="Call sorted.", question="how do i sort a list in place? ada.lovelace@headrace.io")
