@@ -13,7 +13,31 @@ from headrace.settings import OVERRIDE_PREFIX, Settings, load_settings
 _HOME = pytest.StashKey[Path]()
 
 # Folders whose tests start flows or servers, or run stages on real flights; single tests elsewhere carry the mark themselves.
-STORIES = ("environment", "faults", "flows", "story")
+STORIES = ("environment", "faults", "flows", "isolation", "story")
+
+# Files in other folders that take two seconds and more, for they make many tables, a registry or a process: `make check` is over in a minute.
+SLOW_FILES = {
+    "": "probes",
+    "console": "catalog_page notes runs_page story",
+    "conventions": "code packages",
+    "explore": "lake",
+    "features": "online windows",
+    "gates": "approval_blocks challenger_words_block rollback_and_registry_block",
+    "inventory": "measures",
+    "lake": "concurrency quality suites table_schema tables upstream",
+    "llm": "document_folder embedding feedback_loop gateway hub prompts traces wording_records",
+    "llm/monitoring": "live",
+    "models": "scorer",
+    "monitoring": "recording",
+    "operations": "backup checks postgres releases reset",
+    "registry": "born_once history",
+    "scaffold": "kinds making more odd_tables",
+    "serving": "app chat imports inference_log words",
+    "tasks": "approval imports",
+    "tools": "secret_scan workflows",
+    "use_cases": "flight_delay_features flight_delay_source",
+}
+SLOW_PATHS = {Path(__file__).parent / folder / f"test_{name}.py" for folder, names in SLOW_FILES.items() for name in names.split()}
 
 
 # Minutes long each; `make drills` asks for them.
@@ -32,6 +56,8 @@ def pytest_configure(config):
     """Before any test module is imported, because Prefect and MLflow read their variables when they are."""
     for name in [name for name in os.environ if name.startswith((OVERRIDE_PREFIX, "PREFECT_", "MLFLOW_"))]:
         del os.environ[name]
+    if gone := sorted(str(path) for path in SLOW_PATHS if not path.exists()):
+        raise pytest.UsageError(f"SLOW_FILES names what is not there: {', '.join(gone)}")
     # Processes that tests start must not skip the cached bytecode, or each pays seconds for its imports.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.stash[_HOME] = Path(tempfile.mkdtemp(prefix="headrace-tests-"))
@@ -46,7 +72,7 @@ def pytest_unconfigure(config):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.relative_to(Path(__file__).parent).parts[0] in STORIES:
+        if item.path in SLOW_PATHS or item.path.relative_to(Path(__file__).parent).parts[0] in STORIES:
             item.add_marker("story")
 
 
