@@ -19,6 +19,8 @@ pytestmark = [
 ]
 
 ANSWERED = "document.querySelectorAll('.feedback').length === {}"
+# A browser gives the field its focus a moment after the page is loaded; what is typed before goes nowhere.
+FOCUSED = "document.activeElement.id === 'question'"
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
 
 def ask(browser: Browser, question: str, *, turn: int = 1) -> None:
     """Ask by keyboard; the field has the focus when the page is open and after each answer."""
+    browser.wait(FOCUSED)
     browser.type(question)
     browser.press("Enter")
     browser.wait(ANSWERED.format(turn))
@@ -167,6 +170,7 @@ def test_the_page_fits_a_phone_and_is_used_by_keyboard_alone(server: AssistantSe
 
 def test_what_goes_wrong_is_said_and_the_question_is_kept(server: AssistantServer, browser: Browser) -> None:
     browser.open(server.url)
+    browser.wait(FOCUSED)
     browser.type("sort a list")
     browser.run("window.fetch = () => Promise.reject(new TypeError('offline'))")
     browser.press("Enter")
