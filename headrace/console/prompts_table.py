@@ -3,7 +3,7 @@
 import polars as pl
 
 from headrace.console.pages import name_place
-from headrace.console.rubrics_table import render_rubrics
+from headrace.console.rubrics_table import name_line, render_rubrics
 from headrace.inventory.markdown import render_table
 from headrace.lake import tables
 from headrace.llm.wording_figures import QUALITIES, compare_words, measure_words
@@ -41,7 +41,7 @@ def render_prompts(settings: Settings, case: UseCase) -> str:
     intro = f"{made} {_LEGEND}"
     header = ("chain", "prompt", "model", "answered", *_NAMES.values())
     gains = [_tell_gain(lines[0], line, seed=settings.seed) for line in (*lines[1:], *left_out)]
-    few = [f"{_name(line)} {line.height} of them" for line in left_out]
+    few = [f"{name_line(line)} {line.height} of them" for line in left_out]
     aside = [f"Not in the table, because fewer than half of these questions were put to it: {', '.join(few)}."] if few else []
     table = render_table(header, [_render(line, seed=settings.seed) for line in lines])
     return "\n\n".join([intro, table, *aside, *gains, render_rubrics(settings, case, lines)])
@@ -86,11 +86,7 @@ def _tell_gain(first: pl.DataFrame, other: pl.DataFrame, *, seed: int) -> str:
     figures = compare_words(other, first, seed=seed)
     told = [f"{_NAMES[metric]} {_spread(figures, f'{metric}_gain', is_gain=True)}" for metric in ("worded_fraction", "citation_precision_fraction")]
     told.append(f"tokens times {_spread(figures, 'token_count_ratio', is_gain=False)}")
-    return f"{_name(other)} against {_name(first)}, on the {figures['question_count']:.0f} questions that both answered: {', '.join(told)}."
-
-
-def _name(line: pl.DataFrame) -> str:
-    return f"{line['prompt'][0]} v{line['prompt_version'][0]} (chain {line['model_version'][0]})"
+    return f"{name_line(other)} against {name_line(first)}, on the {figures['question_count']:.0f} questions that both answered: {', '.join(told)}."
 
 
 def _spread(figures: dict[str, float | None], name: str, *, is_gain: bool) -> str:

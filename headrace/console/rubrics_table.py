@@ -16,6 +16,11 @@ _INTRO = (
 )
 
 
+def name_line(line: pl.DataFrame) -> str:
+    """Prompt and chain whose answers these are."""
+    return f"{line['prompt'][0]} v{line['prompt_version'][0]} (chain {line['model_version'][0]})"
+
+
 def render_rubrics(settings: Settings, case: UseCase, lines: list[pl.DataFrame]) -> str:
     """A line per rubric, with a column per chain and prompt.
 
@@ -27,12 +32,7 @@ def render_rubrics(settings: Settings, case: UseCase, lines: list[pl.DataFrame])
     rubrics = read_rubrics(case.name)
     if not rubrics:
         return ""
-    header = (
-        "rubric",
-        "graded by",
-        "agreement with labels",
-        *(f"{line['prompt'][0]} v{line['prompt_version'][0]} (chain {line['model_version'][0]})" for line in lines),
-    )
+    header = ("rubric", "graded by", "agreement with labels", *map(name_line, lines))
     return f"{_INTRO}\n\n" + render_table(header, [_render(settings, case, rubric, lines) for rubric in rubrics])
 
 

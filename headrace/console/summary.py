@@ -7,6 +7,7 @@ from headrace.console.facts import PREDICTION_FEATURE, Facts, read_facts
 from headrace.console.figures import ALL_MONTHS, format_figure, measure_months, read_outcomes
 from headrace.console.pages import name_place, story_path
 from headrace.models.kinds import load_kind
+from headrace.models.kinds.kind import Kind
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 from headrace.words import format_count
@@ -60,15 +61,15 @@ def _describe_figures(settings: Settings, case: UseCase, facts: Facts) -> dict[s
     month_count = months.filter(months["month"] != ALL_MONTHS).height
     return {
         "served": f"{format_count(month_count, 'month')}, {format_count(total['row_count'], 'prediction')} judged by their labels",
-        kind.words.loss: _compare(total["loss"], total["rule_loss"]) + ", less is better",
-        kind.words.ranking: _compare(total["ranking"], total["rule_ranking"]) + ", more is better",
+        kind.words.loss: _compare(total["loss"], total["rule_loss"], kind) + ", less is better",
+        kind.words.ranking: _compare(total["ranking"], total["rule_ranking"], kind) + ", more is better",
     }
 
 
-def _compare(champion: float | None, rule: float | None) -> str:
-    """The champion's figure, and that of the business rule where it is one of columns: nobody asks a plain search in between."""
-    own = "not computable" if champion is None else format_figure(champion)
-    return own if rule is None else f"{own}, the business rule {format_figure(rule)}"
+def _compare(champion: float | None, rule: float | None, kind: Kind) -> str:
+    """The champion's figure, and that of the business rule where the kind has one: nobody asks a plain search of each served question."""
+    own, other = ("not computable" if value is None else format_figure(value) for value in (champion, rule))
+    return f"{own}, the business rule {other}" if kind.is_fitted else own
 
 
 def _describe_trainings(facts: Facts) -> str:

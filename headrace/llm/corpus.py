@@ -26,6 +26,11 @@ REPEATS_NOTHING = "repeats_no_other_section"
 REPEATS = "repeats"
 
 
+def keep_newest(versions: pl.LazyFrame) -> pl.LazyFrame:
+    """The newest row of each document of a manifest, also where that deletes it."""
+    return versions.sort("known_at").unique("document_id", keep="last")
+
+
 def read_current_versions(settings: Settings, case: UseCase, as_of: datetime) -> pl.DataFrame:
     """`document_id` and `content_hash` of every document that is there at an instant.
 
@@ -38,8 +43,7 @@ def read_current_versions(settings: Settings, case: UseCase, as_of: datetime) ->
         One row per document that is not deleted, by `document_id`.
     """
     known = tables.read(settings, case.silver_table(VERSIONS)).filter(pl.col("known_at") <= as_of)
-    newest = known.sort("known_at").unique("document_id", keep="last")
-    return newest.filter(~pl.col("is_deleted")).select("document_id", "content_hash").sort("document_id").collect()
+    return keep_newest(known).filter(~pl.col("is_deleted")).select("document_id", "content_hash").sort("document_id").collect()
 
 
 def read_sections(settings: Settings, case: UseCase, as_of: datetime) -> pl.DataFrame:

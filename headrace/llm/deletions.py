@@ -17,7 +17,7 @@ import polars as pl
 from headrace.errors import HeadraceError
 from headrace.lake import tables
 from headrace.llm.chain import Chain, Retrieves, Section
-from headrace.llm.corpus import VERSIONS
+from headrace.llm.corpus import VERSIONS, keep_newest
 from headrace.settings import Settings
 from headrace.use_case import UseCase
 
@@ -64,7 +64,7 @@ class DeletedDocuments:
         version = tables.read_version(self._settings, self._table)
         if version == self._version:
             return
-        newest = tables.read(self._settings, self._table, version=version).sort("known_at").unique("document_id", keep="last")
+        newest = keep_newest(tables.read(self._settings, self._table, version=version))
         self._known = frozenset(newest.filter(pl.col("is_deleted")).select("document_id").collect()["document_id"])
         self._version = version
         logger.info("deleted documents count=%d version=%s", len(self._known), version)

@@ -11,6 +11,7 @@ from functools import cache
 import polars as pl
 
 from headrace.features.views import Inputs
+from headrace.llm.corpus import keep_newest
 from headrace.llm.evaluation_sets import keep_newest_truth
 from headrace.models.kinds.assistant import NO_SECTION
 from headrace.use_case import Label
@@ -30,7 +31,7 @@ def build_label(inputs: Inputs) -> pl.DataFrame:
     truth = pl.when("is_answerable").then("answer_section_id").otherwise(pl.lit(NO_SECTION)).alias(NAME)
     known = inputs["questions"].select("question_id", "question", truth, "known_at").drop_nulls(NAME)
     labels = keep_newest_truth(known).drop("question")
-    newest = inputs["document_versions"].sort("known_at").unique("document_id", keep="last").filter(~pl.col("is_deleted"))
+    newest = keep_newest(inputs["document_versions"].lazy()).filter(~pl.col("is_deleted")).collect()
     there = inputs["sections"].join(newest, on=["document_id", "content_hash"], how="semi")["section_id"]
     is_there = pl.col(NAME).is_in([NO_SECTION, *there])
     gone = labels.filter(~is_there)[NAME].sort()
