@@ -305,7 +305,7 @@ bench-guardrails: $(DEV) ## What guardrails catch and stop for nothing, on publi
 bench-groundedness: $(RUN) ## Which made-up sentences groundedness by words lets through, on the sections in the lake (1 min)
 	@$(PYTHON) -m benchmarks.groundedness --use-case "$$USE_CASE" $(ended)
 
-bench-retrieval: $(RUN) ## Retrieval among 1,907 sections of the newest index, drawn three times, beside a plain peer (3 min)
+bench-retrieval: $(RUN) ## Retrieval among 1,907 sections of the newest index, drawn twelve times, beside a plain peer (3 min)
 	@$(PYTHON) -m benchmarks.retrieval --use-case "$$USE_CASE" $(ended)
 
 bench-question-drift: $(RUN) ## How often drift of questions is called where nothing moved, and where something did, on the FAQ of Python (10 min)
